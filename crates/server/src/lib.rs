@@ -1,1 +1,5 @@
 //! Parlour's server.
+
+pub mod config;
+
+pub use config::Config;
