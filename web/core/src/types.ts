@@ -372,11 +372,13 @@ export interface Room extends AsyncDisposable {
 
   /**
    * Opens or closes the microphone, or changes it: `true`, `false`, constraints such as `{ deviceId }`, or a track.
-   * `false` mutes at once and keeps the device open, so that unmuting is instant.
+   * `false` mutes at once and keeps the device open, so that unmuting is instant. A track given here belongs to the call from then on, which stops it.
    */
   mic(on: Device, options?: { signal?: AbortSignal }): Promise<void>;
   /** The same for the camera. `false` closes it, so that its light goes out. */
   camera(on: Device, options?: { signal?: AbortSignal }): Promise<void>;
+  /** Uses another microphone or camera, on or off as it is now. */
+  device(kind: 'mic' | 'camera', id: string, options?: { signal?: AbortSignal }): Promise<void>;
   /** Shares a screen, window or tab; the browser asks which. Call it from a click. */
   screen(options?: ScreenOptions): Promise<void>;
   /** Stops sharing. */
