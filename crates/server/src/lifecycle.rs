@@ -1,7 +1,6 @@
 //! From start to stop.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -42,7 +41,7 @@ impl Server {
         let ice_servers = ice_servers(&config);
         let hub = hub_config(&config, Arc::clone(&ice_servers))?;
 
-        let limits = Arc::new(Limits::new(config.limits.conns_per_ip, config.limits.joins_per_min_per_ip));
+        let limits = Limits::new(config.limits.conns_per_ip, config.limits.joins_per_min_per_ip);
         let on_event = {
             let (recorder, metrics) = (storage.recorder(&metrics), metrics.clone());
             Arc::new(move |event| {
@@ -51,7 +50,7 @@ impl Server {
                 recorder.record(event);
             })
         };
-        let shards = Shards::new(cores(), &hub, state, on_event);
+        let shards = Shards::new(cores(), &hub, state, &metrics.overflows, on_event);
         let app = Arc::new(App {
             assets: Assets::load(config.web_dir.as_deref()),
             proxies: TrustedProxies::new(&config.trust_proxy),
@@ -62,7 +61,7 @@ impl Server {
             ice_servers,
             draining: false.into(),
             live: Live::default(),
-            https_port: OnceLock::new(),
+            https: OnceLock::new(),
             lan_urls: OnceLock::new(),
             warned_of_proxy: std::sync::Once::new(),
             config,
@@ -121,17 +120,28 @@ pub(crate) struct Live {
     changed: Notify,
 }
 
-impl Live {
-    pub(crate) fn enter(&self) {
-        self.count.fetch_add(1, Ordering::AcqRel);
-    }
+/// One signaling connection, until it is dropped.
+pub(crate) struct Alive(Arc<App>);
 
-    pub(crate) fn leave(&self) {
-        if self.count.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.changed.notify_waiters();
+impl App {
+    /// Counts a signaling connection.
+    pub(crate) fn enter(self: &Arc<Self>) -> Alive {
+        self.live.count.fetch_add(1, Ordering::AcqRel);
+        self.metrics.connections.increment(1.0);
+        Alive(Arc::clone(self))
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.metrics.connections.decrement(1.0);
+        if self.0.live.count.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.live.changed.notify_waiters();
         }
     }
+}
 
+impl Live {
     async fn none(&self) {
         loop {
             let changed = self.changed.notified();
@@ -252,3 +262,36 @@ pub(crate) fn raise_open_files() {
     }
 }
 
+
+/// The signals that ask the server to stop.
+pub(crate) struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    pub(crate) fn new() -> std::io::Result<Self> {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        }
+        #[cfg(not(unix))]
+        Ok(Self {})
+    }
+
+    /// Waits for the next one.
+    pub(crate) async fn next(&mut self) {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+        #[cfg(not(unix))]
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

@@ -169,6 +169,13 @@ impl Counter {
 #[derive(Debug)]
 pub(crate) struct Slot(Option<(Arc<Mutex<HashMap<ClientKey, u32>>>, ClientKey)>);
 
+impl Slot {
+    /// One that counts for nobody.
+    pub(crate) fn free() -> Self {
+        Self(None)
+    }
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
         let Some((held, key)) = self.0.take() else { return };

@@ -12,11 +12,16 @@ use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use parlour_signaling::message::{ErrorCode, RoomId};
-use parlour_signaling::{ConnId, Event, Hub, HubConfig, HubState, Now, Transmit};
+use parlour_signaling::{ConnId, Event, Frame, Hub, HubConfig, HubState, Now, Transmit};
+use ::metrics::Counter;
 use tokio::sync::Notify;
 
 use crate::lock;
+use crate::metrics::Census;
 use crate::ws::outbox::{Outbox, Push};
+
+/// Service restart (the IANA registry of RFC 6455 §11.7): connect again.
+const CLOSE_RESTART: u16 = 1012;
 
 /// Takes the events of a shard. Called with the shard locked: it must not wait.
 pub(crate) type OnEvent = dyn Fn(Event) + Send + Sync;
@@ -38,8 +43,11 @@ pub(crate) struct Shard {
 struct State {
     hub: Hub,
     outboxes: HashMap<ConnId, Arc<Outbox>>,
+    overflows: Counter,
     /// When the timer wakes.
     armed: Option<Instant>,
+    /// The state has been saved: what comes now would be lost, so it is not taken, and the client sends it again after the restart.
+    stopped: bool,
 }
 
 /// The present moment on both clocks.
@@ -50,14 +58,14 @@ pub(crate) fn now() -> Now {
 
 impl Shards {
     /// Makes `count` shards, each with the rooms of `state` that belong to it.
-    pub(crate) fn new(count: usize, config: &HubConfig, state: HubState, on_event: Arc<OnEvent>) -> Self {
+    pub(crate) fn new(count: usize, config: &HubConfig, state: HubState, overflows: &Counter, on_event: Arc<OnEvent>) -> Self {
         let count = count.max(1);
         let shards = split(state, count)
             .into_iter()
             .map(|state| {
                 let mut hub = Hub::new(config.clone(), Box::new(random));
                 hub.restore(now(), state);
-                let state = State { hub, outboxes: HashMap::new(), armed: None };
+                let state = State { hub, outboxes: HashMap::new(), overflows: overflows.clone(), armed: None, stopped: false };
                 Arc::new(Shard { state: Mutex::new(state), timer: Notify::new(), on_event: Arc::clone(&on_event) })
             })
             .collect();
@@ -89,6 +97,18 @@ impl Shards {
         &self.shards[index]
     }
 
+    /// How many there are of what.
+    pub(crate) fn census(&self) -> Census {
+        let mut sum = Census::default();
+        for shard in &self.shards {
+            let state = lock(&shard.state);
+            sum.rooms += state.hub.room_count();
+            sum.sessions += state.hub.session_count();
+            sum.connections += state.hub.connection_count();
+        }
+        sum
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Shard>> {
         self.shards.iter()
     }
@@ -98,11 +118,11 @@ impl Shards {
         ConnId(self.next_conn.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// The state of all shards, as one.
-    pub(crate) fn snapshot(&self) -> HubState {
+    /// Stops all shards, and gives their state as one.
+    pub(crate) fn stop(&self) -> HubState {
         let mut whole = HubState { clean: true, ..HubState::default() };
         for shard in &self.shards {
-            let part = lock(&shard.state).hub.snapshot();
+            let part = shard.stop();
             whole.clean &= part.clean;
             whole.rooms.extend(part.rooms);
             whole.sessions.extend(part.sessions);
@@ -124,6 +144,9 @@ impl Shard {
         let mut guard = lock(&self.state);
         let state = &mut *guard;
         let result = act(&mut state.hub, now);
+        if state.stopped {
+            return result;
+        }
         state.deliver(now, caller, &mut woken);
         while let Some(event) = state.hub.poll_event() {
             (self.on_event)(event);
@@ -151,6 +174,19 @@ impl Shard {
         self.with(|hub, now| hub.open(now, conn, addr));
     }
 
+    /// The first message of a connection. True if it took up a session that was there before.
+    pub(crate) fn first_message(&self, conn: ConnId, text: &str) -> bool {
+        self.with_from(Some(conn), |hub, now| {
+            hub.handle_message(now, conn, text);
+            let mut resumed = false;
+            while let Some(event) = hub.poll_event() {
+                resumed |= matches!(event, Event::Resumed { .. });
+                (self.on_event)(event);
+            }
+            resumed
+        })
+    }
+
     /// A message of a connection.
     pub(crate) fn message(&self, conn: ConnId, text: &str) {
         self.with_from(Some(conn), |hub, now| hub.handle_message(now, conn, text));
@@ -165,6 +201,28 @@ impl Shard {
     pub(crate) fn close(&self, conn: ConnId) {
         lock(&self.state).outboxes.remove(&conn);
         self.with(|hub, now| hub.handle_close(now, conn));
+    }
+
+    /// Tells all clients to come back in a moment, and closes their connections. Gives the state as it was then; nothing changes it any more.
+    fn stop(&self) -> HubState {
+        let mut woken = Woken::default();
+        let mut guard = lock(&self.state);
+        let state = &mut *guard;
+        let now = now();
+        state.hub.drain(now);
+        state.deliver(now, None, &mut woken);
+        while let Some(event) = state.hub.poll_event() {
+            (self.on_event)(event);
+        }
+        let saved = state.hub.snapshot();
+        state.stopped = true;
+        for outbox in state.outboxes.values() {
+            outbox.push(Frame::Close { code: CLOSE_RESTART, reason: "draining" });
+            woken.add(outbox);
+        }
+        drop(guard);
+        woken.wake();
+        saved
     }
 
     async fn run_timer(self: Arc<Self>) {
@@ -197,6 +255,7 @@ impl State {
                 Push::First if caller != Some(conn) => woken.add(outbox),
                 Push::First | Push::Queued => {}
                 Push::Overflow => {
+                    self.overflows.increment(1);
                     woken.add(outbox);
                     self.hub.overflowed(now, conn);
                 }
@@ -226,7 +285,7 @@ impl Woken {
 }
 
 /// Bytes from the operating system's generator.
-fn random(bytes: &mut [u8]) {
+pub(crate) fn random(bytes: &mut [u8]) {
     // The generator fails only before the machine has gathered its first entropy, and ids that can be guessed must not leave the server.
     while getrandom::fill(bytes).is_err() {
         std::thread::yield_now();

@@ -6,6 +6,8 @@ use axum::http::header::{
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Request};
 
+use crate::config::Origin;
+
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
@@ -51,7 +53,9 @@ const FILE_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; f
 /// `'self'` covers WebSockets in today's browsers, but not in Safari before 15.4, so the address is named as well.
 fn page_policy(host: Option<&Authority>, tls: bool) -> HeaderValue {
     let scheme = if tls { "wss" } else { "ws" };
-    let socket = host.map(|host| format!(" {scheme}://{}", host.as_str())).unwrap_or_default();
+    // The client writes this name: anything but a plain host and port could bring directives of its own.
+    let plain = |host: &&Authority| host.as_str().bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:[]_".contains(&b));
+    let socket = host.filter(plain).map(|host| format!(" {scheme}://{}", host.as_str())).unwrap_or_default();
     let policy = format!(
         "default-src 'self'; connect-src 'self'{socket}; img-src 'self' data: blob:; media-src 'self' blob:; worker-src 'self' blob:; \
          object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -63,9 +67,13 @@ fn page_policy(host: Option<&Authority>, tls: bool) -> HeaderValue {
 /// Whether a page from `origin` may open a WebSocket on `host`: the same host and port, or one that the configuration names.
 ///
 /// The scheme is not compared, so that a proxy may end TLS in front of the server. `null` (a file, a sandboxed frame) is refused.
-pub(crate) fn origin_allowed(origin: &HeaderValue, host: Option<&Authority>, extra: &[String]) -> bool {
+pub(crate) fn origin_allowed(origin: &HeaderValue, host: Option<&Authority>, extra: &[Origin]) -> bool {
     let Ok(origin) = origin.to_str() else { return false };
-    if extra.iter().any(|allowed| allowed == "*" || allowed.trim_end_matches('/').eq_ignore_ascii_case(origin)) {
+    let named = |allowed: &Origin| match allowed {
+        Origin::Any => true,
+        Origin::Exact(allowed) => allowed.eq_ignore_ascii_case(origin),
+    };
+    if extra.iter().any(named) {
         return true;
     }
     let Some((scheme, authority)) = origin.split_once("://") else { return false };
@@ -84,7 +92,7 @@ mod tests {
     use super::*;
 
     fn allowed(origin: &str, host: &str, extra: &[&str]) -> bool {
-        let extra: Vec<String> = extra.iter().map(|origin| (*origin).to_owned()).collect();
+        let extra: Vec<Origin> = extra.iter().map(|origin| Origin::Exact((*origin).to_owned())).collect();
         origin_allowed(&HeaderValue::from_str(origin).unwrap(), host.parse().ok().as_ref(), &extra)
     }
 
@@ -99,7 +107,7 @@ mod tests {
         assert!(!allowed("http://meet.example:8081", "meet.example:8080", &[]), "another port is another origin");
         assert!(!allowed("null", "meet.example", &[]));
         assert!(!allowed("file://", "meet.example", &[]));
-        assert!(allowed("https://app.example", "meet.example", &["https://app.example/"]));
+        assert!(allowed("https://app.example", "meet.example", &["https://app.example"]));
         assert!(!allowed("http://app.example", "meet.example", &["https://app.example"]));
     }
 
@@ -109,5 +117,7 @@ mod tests {
         let policy = policy.to_str().unwrap();
         assert!(policy.contains("connect-src 'self' wss://meet.example:8443;"), "{policy}");
         assert!(!policy.contains("unsafe") && !policy.contains('*'), "{policy}");
+        let made_up = page_policy("meet.example;script-src'*'".parse().ok().as_ref(), true);
+        assert!(!made_up.to_str().unwrap().contains("script-src"), "{made_up:?}");
     }
 }

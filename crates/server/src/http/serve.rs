@@ -105,6 +105,7 @@ async fn http(app: &Arc<App>, stream: Stream, client: Client, router: Router, ht
         request.extensions_mut().insert(client);
         let host = headers::host(&request);
         let mut router = router.clone();
+        let app = Arc::clone(app);
         async move {
             app.metrics.http_requests.increment(1);
             let Ok(mut response) = router.call(request).await;

@@ -72,7 +72,7 @@ pub enum StorageError {
 enum Change {
     Room(RoomState),
     RoomGone(RoomId),
-    Chat { room: RoomId, message: ChatMessage },
+    Chat { room: RoomId, message: ChatMessage, session: SessionId, received: u64 },
     ChatForgotten(RoomId),
     Session(Box<SessionState>),
     SessionGone(SessionId),
@@ -149,7 +149,7 @@ impl Change {
         Some(match event {
             Event::RoomChanged { room } => Self::Room(room),
             Event::RoomGone { room } => Self::RoomGone(room),
-            Event::ChatSaid { room, message } => Self::Chat { room, message },
+            Event::ChatSaid { room, message, session, received } => Self::Chat { room, message, session, received },
             Event::ChatForgotten { room } => Self::ChatForgotten(room),
             Event::SessionChanged { session } => Self::Session(session),
             Event::SessionGone { session } => Self::SessionGone(session),

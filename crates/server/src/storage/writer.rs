@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::read::{self, OpenCall};
 use super::{Change, Command};
 use crate::metrics::Metrics;
+use crate::word;
 
 /// Most changes in one transaction.
 const BATCH: usize = 256;
@@ -240,8 +241,11 @@ impl Calls<'_> {
                 db.prepare_cached("DELETE FROM rooms WHERE id = ?1")?.execute([&room.0])?;
                 forget_room_chat(db, room)
             }
-            Change::Chat { room, message } => {
+            Change::Chat { room, message, session, received } => {
                 put_chat(db, &room.0, message)?;
+                // In the same transaction, so that a client that sends it again after a crash does not say it twice.
+                let mut note = db.prepare_cached("UPDATE sessions SET state = json_set(state, '$.received', ?2) WHERE sid = ?1")?;
+                note.execute(params![session.0, *received as i64])?;
                 let mut forget = db.prepare_cached("DELETE FROM chat WHERE room = ?1 AND key <= ?2")?;
                 forget.execute(params![room.0, message.key as i64 - CHAT_HISTORY as i64]).map(drop)
             }
@@ -326,12 +330,4 @@ fn put_session(db: &Transaction<'_>, session: &SessionState, place: u64) -> rusq
 
 fn json(value: &impl Serialize) -> rusqlite::Result<String> {
     serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
-}
-
-/// A value of an enumeration as it stands in messages.
-fn word(value: &impl Serialize) -> String {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(word)) => word,
-        _ => String::new(),
-    }
 }

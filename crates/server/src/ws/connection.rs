@@ -25,7 +25,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role, WebSoc
 use tokio_tungstenite::tungstenite::{self, error::CapacityError};
 
 use super::outbox::Outbox;
-use crate::App;
+use crate::{App, word};
 use crate::limits::Slot;
 use crate::shards::Shard;
 use crate::stream::Stream;
@@ -73,11 +73,10 @@ enum End {
 
 /// Serves a connection from its upgrade to its end.
 pub(super) async fn run(app: Arc<App>, upgrade: OnUpgrade, client: IpAddr, admission: Admission) {
+    let _live = app.enter();
     let Some((mut connection, _slot)) = Box::pin(start(&app, upgrade, client, admission)).await else { return };
-    app.metrics.connections.increment(1.0);
     let end = connection.talk().await;
     Box::pin(connection.finish(end)).await;
-    app.metrics.connections.decrement(1.0);
 }
 
 /// A connection that has said its first message.
@@ -94,7 +93,7 @@ struct Connection {
 /// Takes the socket over from HTTP and waits for the first message, which says to which room, and so to which shard, it belongs.
 async fn start(app: &Arc<App>, upgrade: OnUpgrade, client: IpAddr, admission: Admission) -> Option<(Connection, Slot)> {
     let parts = downcast::<TokioIo<Stream>>(upgrade.await.ok()?).ok()?;
-    let max = app.config.message_bytes();
+    let max = app.message_bytes();
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(WRITE_BUFFER)
@@ -136,7 +135,9 @@ async fn start(app: &Arc<App>, upgrade: OnUpgrade, client: IpAddr, admission: Ad
     let conn = app.shards.next_conn();
     let outbox = Arc::new(Outbox::default());
     shard.open(conn, client, Arc::clone(&outbox));
-    shard.message(conn, &first);
+    if shard.first_message(conn, &first) {
+        app.limits.unjoin(client);
+    }
     app.metrics.messages_in.increment(1);
     let shard = Arc::clone(shard);
     Some((Connection { socket, outbox, shard, conn, app: Arc::clone(app), control_frames: 0, unflushed: false }, slot))
@@ -259,7 +260,7 @@ impl Connection {
 
 /// Turns a client away that has no place in a room machine yet.
 async fn refuse(app: &App, mut socket: Socket, code: ErrorCode, wait: Option<Duration>) {
-    let word = word(code);
+    let word = word(&code);
     app.metrics.refused(&word);
     let retry_ms = wait.map(|wait| u32::try_from(wait.as_millis()).unwrap_or(u32::MAX).max(1));
     let error = ServerMessage::Error { re: None, code, message: advice(code).to_owned(), retry_ms, fatal: true };
@@ -279,14 +280,6 @@ fn advice(code: ErrorCode) -> &'static str {
         ErrorCode::TooLarge => "The message is too long. See `limits.message_bytes`.",
         ErrorCode::Rate => "Too many WebSocket control frames. Send fewer.",
         _ => "This is not a text message of the protocol. Send JSON in text frames.",
-    }
-}
-
-/// A code as it stands in messages.
-fn word(code: ErrorCode) -> String {
-    match serde_json::to_value(code) {
-        Ok(serde_json::Value::String(word)) => word,
-        _ => "internal".to_owned(),
     }
 }
 
