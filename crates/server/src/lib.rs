@@ -16,6 +16,7 @@ mod secret;
 mod shards;
 mod storage;
 mod stream;
+pub mod tls;
 mod ws;
 
 use std::io;
