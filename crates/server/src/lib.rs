@@ -2,5 +2,6 @@
 
 pub mod config;
 pub mod tls;
+pub mod token_keys;
 
 pub use config::Config;
