@@ -2,7 +2,7 @@
 
 import { Emitter, call } from './emitter.ts';
 import { ParlourError, type EndCode, type ErrorCode } from './errors.ts';
-import { Transfers } from './files/transfers.ts';
+import type { Transfers } from './files/transfers.ts';
 import { LocalMedia } from './media/local.ts';
 import { SpeakerDetector } from './media/levels.ts';
 import { Participant } from './participant.ts';
@@ -50,6 +50,8 @@ export class Call implements Room {
   #server = { node: '', caps: [] as string[] };
   #peers = new Map<string, Participant>();
   #waiting = new Map<string, Participant>();
+  /** File transfers are loaded beside the rest, so that the library itself stays small. */
+  #files: typeof import('./files/transfers.ts') | null = null;
   #transfers: Transfers[] = [];
   #chat: readonly ChatMessage[] = [];
   #status: RoomStatus = 'waiting';
@@ -90,7 +92,8 @@ export class Call implements Room {
     let timer: ReturnType<typeof setTimeout> | undefined;
     try {
       signal?.throwIfAborted();
-      await Promise.all([mic && this.#local.set('mic', mic, signal), camera && this.#local.set('camera', camera, signal)]);
+      const devices = Promise.all([mic && this.#local.set('mic', mic, signal), camera && this.#local.set('camera', camera, signal)]);
+      [this.#files] = await Promise.all([import('./files/transfers.ts'), devices]);
       this.#session.start();
       timer = setTimeout(() => this.#end('unreachable', 'The server does not answer. Check the address and the network, then try again.'), timeout);
       await abortable(this.#entered.promise, signal);
@@ -397,7 +400,7 @@ export class Call implements Room {
       link: (id: string) => this.#newLink(id),
     };
     return new Participant(info, handlers, (peer) => {
-      const transfers = new Transfers(peer, { changed: () => this.#changed(), offered: (file) => this.#emitter.emit('file', file) });
+      const transfers = new this.#files!.Transfers(peer, { changed: () => this.#changed(), offered: (file) => this.#emitter.emit('file', file) });
       this.#transfers.push(transfers);
       return transfers;
     });
@@ -433,7 +436,7 @@ export class Call implements Room {
         reopen: (why) => this.#session.reopen(why),
         changed: () => peer()?.invalidate(),
         channel: (channel) => peer()?.channelOpened(channel),
-        fileChannel: (channel) => peer()?.transfers.setChannel(channel),
+        pipe: (pipe) => peer()?.transfers.setPipe(pipe),
         log: (line) => this.#note(line),
       },
     );

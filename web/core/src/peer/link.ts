@@ -1,5 +1,6 @@
 // The media connection to one other participant, over as many RTCPeerConnections (generations) as it takes.
 
+import type { Pipe } from '../files/transfer.ts';
 import { adapt, encodingFor, INITIAL, screenEncoding, type AdaptState, type Encoding } from '../media/adapt.ts';
 import type { LocalMedia } from '../media/local.ts';
 import type { SdpKind } from '../protocol.gen.ts';
@@ -24,9 +25,10 @@ export interface LinkHandlers {
   reopen(why: string): void;
   /** The state, the quality or what arrives changed. */
   changed(): void;
-  /** A data channel is open; `null`: the one for files is gone. */
+  /** The other side opened a data channel for the application. */
   channel(channel: RTCDataChannel): void;
-  fileChannel(channel: RTCDataChannel | null): void;
+  /** The data channel for files is open, or gone. */
+  pipe(pipe: Pipe | null): void;
   log(line: string): void;
 }
 
@@ -296,7 +298,7 @@ export class Link {
 
   #useFiles(channel: RTCDataChannel): void {
     this.#files = channel;
-    const open = () => this.#files === channel && this.#handlers.fileChannel(channel);
+    const open = () => this.#files === channel && this.#handlers.pipe({ channel, maxMessage: this.#pc?.sctp?.maxMessageSize ?? 65_536 });
     channel.onopen = open;
     channel.onclose = () => this.#files === channel && this.#loseFiles();
     if (channel.readyState === 'open') open();
@@ -305,7 +307,7 @@ export class Link {
   #loseFiles(): void {
     if (!this.#files) return;
     this.#files = null;
-    this.#handlers.fileChannel(null);
+    this.#handlers.pipe(null);
   }
 
   #stateChanged(pc: RTCPeerConnection): void {
