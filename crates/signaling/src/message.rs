@@ -655,3 +655,35 @@ pub enum ErrorCode {
     /// Something broke in the server; it is logged.
     Internal,
 }
+
+impl ErrorCode {
+    /// The code as it stands in messages.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::BadMessage => "bad_message",
+            Self::Unsupported => "unsupported",
+            Self::UnknownVersion => "unknown_version",
+            Self::OutOfOrder => "out_of_order",
+            Self::TokenRequired => "token_required",
+            Self::BadToken => "bad_token",
+            Self::PasswordRequired => "password_required",
+            Self::BadPassword => "bad_password",
+            Self::BadRoom => "bad_room",
+            Self::BadName => "bad_name",
+            Self::RoomUnknown => "room_unknown",
+            Self::RoomFull => "room_full",
+            Self::RoomLocked => "room_locked",
+            Self::ServerFull => "server_full",
+            Self::TooManyConnections => "too_many_connections",
+            Self::TooManyJoins => "too_many_joins",
+            Self::Rate => "rate",
+            Self::TooLarge => "too_large",
+            Self::NotPermitted => "not_permitted",
+            Self::NoSuchPeer => "no_such_peer",
+            Self::SlowReader => "slow_reader",
+            Self::IdleTimeout => "idle_timeout",
+            Self::Draining => "draining",
+            Self::Internal => "internal",
+        }
+    }
+}
