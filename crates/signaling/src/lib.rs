@@ -14,6 +14,7 @@ pub mod message;
 mod parse;
 mod password;
 mod permission;
+mod schema;
 mod timer;
 pub mod token;
 
@@ -26,3 +27,4 @@ pub use id::NAME_MAX_CHARS;
 pub use parse::peek_room;
 pub use password::PasswordHash;
 pub use permission::{Permission, Permissions};
+pub use schema::schema;

@@ -1,5 +1,8 @@
 //! Certificates from an ACME authority (RFC 8555), such as Let's Encrypt: got at the first start, renewed in time.
 
+#[cfg(test)]
+mod pebble;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -246,7 +249,9 @@ fn challenge_certificate(domain: &str, digest: &[u8]) -> Result<rustls::sign::Ce
     let key = KeyPair::generate()?;
     let certificate = params.self_signed(&key)?;
     let key = PrivateKeyDer::try_from(key.serialize_der()).map_err(|error| TlsError::Crypto(error.into()))?;
-    Ok(certified(vec![certificate.der().clone()], key)?)
+    // Not by `certified`: it refuses the critical extension, which is there for the authority and for nobody else.
+    let key = rustls::crypto::aws_lc_rs::default_provider().key_provider.load_private_key(key)?;
+    Ok(rustls::sign::CertifiedKey::new(vec![certificate.der().clone()], key))
 }
 
 /// When to renew: after two thirds of a certificate's life.
@@ -273,7 +278,11 @@ fn directory_name(url: &str) -> String {
 }
 
 fn internal(error: impl std::fmt::Display) -> Failure {
-    Failure { reason: error.to_string(), advice: "make the data directory writable", rate_limited: false }
+    Failure {
+        reason: error.to_string(),
+        advice: "check that the data directory can be written; if it can, please report this",
+        rate_limited: false,
+    }
 }
 
 fn failure(error: instant_acme::Error) -> Failure {
@@ -305,6 +314,9 @@ fn failure(error: instant_acme::Error) -> Failure {
 fn problem_failure(problem: &instant_acme::Problem) -> Failure {
     let kind = problem.r#type.as_deref().unwrap_or_default();
     let kind = kind.strip_prefix("urn:ietf:params:acme:error:").unwrap_or(kind);
+    let detail = problem.detail.as_deref().unwrap_or(kind);
+    // Some authorities call a closed port "unauthorized".
+    let kind = if kind == "unauthorized" && detail.contains("Failed to connect") { "connection" } else { kind };
     let (what, advice) = match kind {
         "dns" => {
             ("the domain is not in the DNS", "add an A or AAAA record of the domain with this machine's public address")
@@ -327,7 +339,6 @@ fn problem_failure(problem: &instant_acme::Problem) -> Failure {
         }
         _ => ("the authority refused", "see the reason"),
     };
-    let detail = problem.detail.as_deref().unwrap_or(kind);
     Failure { reason: format!("{what} ({detail})"), advice, rate_limited: kind == "rateLimited" }
 }
 

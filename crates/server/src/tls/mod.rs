@@ -9,6 +9,8 @@ mod names;
 mod page;
 mod resolver;
 mod store;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -44,7 +44,7 @@ impl Resolver {
         self.domain.load().as_ref().map(|certificate| certificate.key.clone()).or_else(|| self.own.load_full())
     }
 
-    fn pick(&self, server_name: Option<&str>, acme: bool) -> Option<Arc<CertifiedKey>> {
+    pub(crate) fn pick(&self, server_name: Option<&str>, acme: bool) -> Option<Arc<CertifiedKey>> {
         let named =
             |certificate: &ForDomain| server_name.is_some_and(|name| name.eq_ignore_ascii_case(&certificate.domain));
         let of = |slot: &ArcSwapOption<ForDomain>| {
