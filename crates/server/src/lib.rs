@@ -17,6 +17,7 @@ mod shards;
 mod storage;
 mod stream;
 pub mod tls;
+pub mod token_keys;
 mod ws;
 
 use std::io;
