@@ -1,0 +1,7 @@
+//! Signaling over WebSocket (RFC 6455).
+
+mod connection;
+pub(crate) mod outbox;
+mod upgrade;
+
+pub(crate) use upgrade::upgrade;
