@@ -8,7 +8,7 @@ mod local;
 mod names;
 mod page;
 mod resolver;
-mod store;
+pub(crate) mod store;
 #[cfg(test)]
 mod tests;
 
@@ -186,7 +186,7 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
     sha2::Sha256::digest(bytes).into()
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
