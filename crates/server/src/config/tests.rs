@@ -261,3 +261,39 @@ fn a_range_of_addresses_contains_its_own() {
     assert!(!cidr("::1").contains("::2".parse().unwrap()));
     assert!(Cidr::from_text("10.0.0.0/33").is_err());
 }
+
+/// The table of all keys in the documentation.
+fn reference() -> String {
+    let mut text = String::new();
+    let mut section = "none";
+    for key in Config::keys() {
+        let (own, name) = key.path.split_once('.').unwrap_or(("", key.path));
+        if own != section {
+            section = own;
+            let title = if own.is_empty() { "Without a section".to_owned() } else { format!("`[{own}]`") };
+            text += &format!("\n### {title}\n\n| key | default | allowed | what it is for |\n|---|---|---|---|\n");
+        }
+        let default = match (key.get)(&Config::default()) {
+            toml::Value::String(text) if text.is_empty() => "none".to_owned(),
+            toml::Value::Array(values) if values.is_empty() => "none".to_owned(),
+            value => format!("`{value}`"),
+        };
+        let allowed = (key.allowed)().replace('|', "\\|");
+        text += &format!("| `{name}` | {default} | {allowed} | {} |\n", key.help());
+    }
+    text
+}
+
+#[test]
+fn the_documentation_lists_every_key_as_it_is() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let (before, rest) = text.split_once("writes it again -->\n").unwrap();
+    let (table, after) = rest.split_once("\n<!-- end of keys -->").unwrap();
+    if std::env::var_os("BLESS").is_some() {
+        let new = format!("{before}writes it again -->\n{}\n<!-- end of keys -->{after}", reference());
+        std::fs::write(path, new).unwrap();
+    } else {
+        assert_eq!(table, reference(), "run again with BLESS=1");
+    }
+}
