@@ -8,6 +8,7 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -43,6 +44,9 @@ const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a client may take to read the last words and to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The same when the server itself stops: the client gets the last words, but is not waited for.
+const STOP_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// Most bytes of a closing client that are read and thrown away, so that it gets to read the last words.
 const LINGER_BYTES: u64 = 1 << 20;
@@ -253,7 +257,7 @@ impl Connection {
         };
         self.shard.close(self.conn);
         if let Some((code, reason)) = close {
-            shut(self.socket, code, Utf8Bytes::from_static(reason)).await;
+            shut(&self.app, self.socket, code, Utf8Bytes::from_static(reason)).await;
         }
     }
 }
@@ -268,7 +272,7 @@ async fn refuse(app: &App, mut socket: Socket, code: ErrorCode, wait: Option<Dur
         let _ = Pin::new(&mut socket).start_send(Message::Text(text.into()));
     }
     let close = if code == ErrorCode::TooLarge { u16::from(CloseCode::Size) } else { CLOSE_ERROR };
-    shut(socket, close, word.into()).await;
+    shut(app, socket, close, word.into()).await;
 }
 
 /// What a client that was turned away here can do.
@@ -285,7 +289,7 @@ fn advice(code: ErrorCode) -> &'static str {
 
 /// Sends a close frame (RFC 6455 §5.5.1) behind what is still unwritten, and closes the socket in such a way that the client gets to read it:
 /// a socket that is dropped with unread bytes resets the connection and takes our last words with it.
-async fn shut(mut socket: Socket, code: u16, reason: Utf8Bytes) {
+async fn shut(app: &App, mut socket: Socket, code: u16, reason: Utf8Bytes) {
     let close = Message::Close(Some(CloseFrame { code: CloseCode::from(code), reason }));
     let parting = async {
         if Pin::new(&mut socket).start_send(close).is_ok() {
@@ -295,5 +299,6 @@ async fn shut(mut socket: Socket, code: u16, reason: Utf8Bytes) {
         stream.shutdown().await?;
         tokio::io::copy(&mut stream.take(LINGER_BYTES), &mut tokio::io::sink()).await
     };
-    let _ = tokio::time::timeout(CLOSE_TIMEOUT, parting).await;
+    let patience = if app.draining.load(Ordering::Relaxed) { STOP_TIMEOUT } else { CLOSE_TIMEOUT };
+    let _ = tokio::time::timeout(patience, parting).await;
 }
