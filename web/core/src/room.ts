@@ -62,6 +62,7 @@ export class Call implements Room {
   #speaking = { you: false, muted: false };
   #local_: LocalSnapshot | null = null;
   #snapshot: RoomSnapshot | null = null;
+  #last: RoomSnapshot | null = null;
   #notifying = false;
   #timers: ReturnType<typeof setInterval>[] = [];
   #undo: (() => void)[] = [];
@@ -578,20 +579,21 @@ export class Call implements Room {
   }
 
   #makeSnapshot(): RoomSnapshot {
-    return {
+    const before = this.#last;
+    return (this.#last = {
       status: this.#status,
       connection: this.#session.connection,
       ended: this.#ended,
       room: this.#room!,
       you: (this.#local_ ??= this.#makeLocal()),
-      peers: [...this.#peers.values()].map((peer) => peer.getSnapshot()),
-      waiting: [...this.#waiting.values()].map((peer) => peer.getSnapshot()),
+      peers: keep(before?.peers, [...this.#peers.values()].map((peer) => peer.getSnapshot())),
+      waiting: keep(before?.waiting, [...this.#waiting.values()].map((peer) => peer.getSnapshot())),
       chat: this.#chat,
       speaker: this.#speakers.speaker,
-      files: this.#transfers.flatMap((transfers) => transfers.snapshots()),
+      files: keep(before?.files, this.#transfers.flatMap((transfers) => transfers.snapshots())),
       mesh: this.#meshLimit(),
       audioBlocked: this.#blocked.size > 0,
-    };
+    });
   }
 
   #makeLocal(): LocalSnapshot {
@@ -627,4 +629,9 @@ export class Call implements Room {
 
 function byArrival(a: PeerInfo, b: PeerInfo): number {
   return a.joined - b.joined || (a.id < b.id ? -1 : 1);
+}
+
+/** The array from before, if nothing in it changed. */
+function keep<T>(before: readonly T[] | undefined, now: readonly T[]): readonly T[] {
+  return before?.length === now.length && now.every((item, index) => item === before[index]) ? before : now;
 }
