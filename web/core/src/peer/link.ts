@@ -75,7 +75,7 @@ export class Link implements Watched {
     this.#policy = { ...initialPolicy(this.#polite, context.signaling, Date.now()), present: context.present };
     this.#monitor = new context.Monitor(this, {
       stalled: () => this.#step({ type: 'stalled' }),
-      judged: (quality) => this.#judged(quality),
+      judged: (quality, alive) => this.#judged(quality, alive),
       encode: () => void this.#encode(),
       log: (line) => this.#log(line),
     });
@@ -367,9 +367,11 @@ export class Link implements Watched {
     this.#handlers.changed();
   }
 
-  #judged(quality: Quality): void {
-    // While ICE restarts the browser may well say `connected` all the time: then only looking again shows that it is done.
-    if (this.#policy.phase === 'restarting') this.#tick();
+  #judged(quality: Quality, alive: boolean): void {
+    const { phase } = this.#policy;
+    // The browser may well say `connected` all the time, through a restart and through silence: then only looking shows that it is over.
+    if (phase === 'restarting') this.#tick();
+    if (phase === 'disconnected' && alive && this.#pc) this.#stateChanged(this.#pc);
     const news = quality.level !== this.quality.level || quality.reason !== this.quality.reason;
     this.quality = quality;
     if (news) this.#handlers.changed();

@@ -27,8 +27,8 @@ export interface Watched {
 export interface MonitorHandlers {
   /** Nothing arrives although it should. */
   stalled(): void;
-  /** There is a verdict. */
-  judged(quality: Quality): void;
+  /** There is a verdict; `alive` if something arrived since the one before. */
+  judged(quality: Quality, alive: boolean): void;
   /** What should be sent may have changed. */
   encode(): void;
   log(line: string): void;
@@ -92,10 +92,11 @@ export class Monitor {
     const before = this.#sample;
     const sample = await this.#look().catch(() => null);
     if (!sample) return;
-    const silent = before !== null && sample.signs === before.signs && this.#link.expecting && this.#link.steady;
+    const alive = sample.signs !== before?.signs;
+    const silent = before !== null && sample.signs !== null && !alive && this.#link.expecting && this.#link.steady;
     this.#silentPolls = silent ? this.#silentPolls + 1 : 0;
     if (this.#silentPolls >= 2) this.#handlers.stalled();
-    this.#handlers.judged(judge(sample, this.#link.state, this.#silentPolls > 0, this.#link.quality));
+    this.#handlers.judged(judge(sample, this.#link.state, this.#silentPolls > 0, this.#link.quality), alive);
     if (this.#link.sends('camera') && this.#link.steady) this.#adaptTo(sample);
   }
 

@@ -50,8 +50,8 @@ export interface Sample {
   availableOut: number | null;
   bytesIn: number;
   bytesOut: number;
-  /** Grows while anything arrives, be it only consent checks (RFC 7675). */
-  signs: number;
+  /** Grows while anything arrives, be it only consent checks (RFC 7675); `null` where that cannot be seen. */
+  signs: number | null;
   dtls: string | null;
   srtp: string | null;
   incoming: Stream[];
@@ -59,7 +59,7 @@ export interface Sample {
 }
 
 /** Before the first look. */
-export const NOTHING: Sample = { at: 0, path: null, rttMs: null, availableOut: null, bytesIn: 0, bytesOut: 0, signs: 0, dtls: null, srtp: null, incoming: [], outgoing: [] };
+export const NOTHING: Sample = { at: 0, path: null, rttMs: null, availableOut: null, bytesIn: 0, bytesOut: 0, signs: null, dtls: null, srtp: null, incoming: [], outgoing: [] };
 
 interface Stream extends MediaStats {
   bytes: number;
@@ -84,7 +84,7 @@ export function readStats(report: RTCStatsReport, at: number, before: Sample | n
     availableOut: pair?.availableOutgoingBitrate ?? null,
     bytesIn: pair?.bytesReceived ?? 0,
     bytesOut: pair?.bytesSent ?? 0,
-    signs: (pair?.bytesReceived ?? 0) + (pair?.responsesReceived ?? 0) + (pair?.requestsReceived ?? 0),
+    signs: pair ? (pair.bytesReceived ?? 0) + (pair.responsesReceived ?? 0) + (pair.requestsReceived ?? 0) : null,
     dtls: transport?.tlsVersion ?? null,
     srtp: transport?.srtpCipher ?? null,
     incoming: [],
