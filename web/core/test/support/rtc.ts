@@ -169,7 +169,7 @@ function size(data: string | ArrayBuffer): number {
 export class FakeNetwork {
   up = true;
   /** Messages that a data channel delivers at once. */
-  burst = 16;
+  burst = 4;
   all = new Map<string, FakePeerConnection>();
   made: FakePeerConnection[] = [];
 
