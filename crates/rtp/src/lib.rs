@@ -5,8 +5,11 @@
 pub mod extension;
 mod numbers;
 mod packet;
+pub mod payload;
 mod reader;
+pub mod red;
 pub mod rtcp;
+pub mod rtx;
 
 pub use numbers::{
     ExtendedSequenceNumber, ExtendedTimestamp, PayloadType, RtpTimestamp, SequenceNumber, SequenceUnwrapper, Ssrc,
