@@ -8,6 +8,7 @@ import { SignalingServer, type Connection } from './server.ts';
 // Loaded before virtual time begins, as it would be on a page by the time somebody joins.
 await import('../../src/later.ts');
 
+const { crypto } = globalThis;
 const LATENCY_MS = 5;
 
 /** Sockets that can be cut without either side being told at once. */
@@ -111,6 +112,8 @@ export function useWorld(): { readonly world: World } {
     vi.stubGlobal('RTCPeerConnection', world.network.connectionClass());
     vi.stubGlobal('MediaStream', FakeStream);
     vi.stubGlobal('AudioContext', undefined);
+    // As on an insecure page; also, what the real one does takes real time.
+    vi.stubGlobal('crypto', { getRandomValues: (array: Uint8Array<ArrayBuffer>) => crypto.getRandomValues(array) });
     const devices = Object.assign(new EventTarget(), {
       getUserMedia: (constraints: MediaStreamConstraints) => world.media(constraints),
       getDisplayMedia: () => Promise.resolve(new FakeStream([new FakeTrack('video'), new FakeTrack('audio')])),
