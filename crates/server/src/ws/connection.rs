@@ -133,7 +133,11 @@ async fn start(app: &Arc<App>, upgrade: OnUpgrade, client: IpAddr, admission: Ad
         return None;
     }
     let shard = match peek_room(&first) {
-        Some(room) => app.shards.of_room(&room),
+        Some(room) if app.shards.has_room_for(&room, app.config.limits.max_rooms as usize) => app.shards.of_room(&room),
+        Some(_) => {
+            refuse(app, socket, ErrorCode::ServerFull, None).await;
+            return None;
+        }
         None => app.shards.of_nobody(),
     };
     let conn = app.shards.next_conn();
@@ -282,6 +286,7 @@ fn advice(code: ErrorCode) -> &'static str {
         ErrorCode::TooManyJoins => "Too many joins from this address within a minute. Wait a little and try again.",
         ErrorCode::IdleTimeout => "No `hello` came in time. Send it as the first message, at once.",
         ErrorCode::TooLarge => "The message is too long. See `limits.message_bytes`.",
+        ErrorCode::ServerFull => "This server has as many rooms as it may have. Try again later, or ask the operator to raise `max_rooms`.",
         ErrorCode::Rate => "Too many WebSocket control frames. Send fewer.",
         _ => "This is not a text message of the protocol. Send JSON in text frames.",
     }
