@@ -253,6 +253,21 @@ async fn one_address_has_so_many_connections_and_joins() {
 }
 
 #[tokio::test]
+async fn there_are_only_so_many_rooms() {
+    let server = TestServer::start(|config| config.limits.max_rooms = 1).await;
+    let mut full = 0;
+    for n in 0..64 {
+        let mut client = Client::connect(server.addr).await;
+        client.hello(&format!("room-{n}"), "Ann").await;
+        if client.next().await["code"] == "server_full" {
+            full += 1;
+        }
+    }
+    assert!(full > 0, "one a shard at most");
+    assert!(server.metric("parlour_rooms").await < 64.0);
+}
+
+#[tokio::test]
 async fn joins_are_limited_and_resuming_is_none() {
     let server = TestServer::start(|config| config.limits.joins_per_min_per_ip = 3).await;
     let mut ann = server.join("team", "Ann").await;
