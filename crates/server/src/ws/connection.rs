@@ -8,6 +8,7 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -43,6 +44,9 @@ const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a client may take to read the last words and to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The same when the server itself stops: the client gets the last words, but is not waited for.
+const STOP_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// Most bytes of a closing client that are read and thrown away, so that it gets to read the last words.
 const LINGER_BYTES: u64 = 1 << 20;
@@ -129,7 +133,11 @@ async fn start(app: &Arc<App>, upgrade: OnUpgrade, client: IpAddr, admission: Ad
         return None;
     }
     let shard = match peek_room(&first) {
-        Some(room) => app.shards.of_room(&room),
+        Some(room) if app.shards.has_room_for(&room, app.config.limits.max_rooms as usize) => app.shards.of_room(&room),
+        Some(_) => {
+            refuse(app, socket, ErrorCode::ServerFull, None).await;
+            return None;
+        }
         None => app.shards.of_nobody(),
     };
     let conn = app.shards.next_conn();
@@ -255,7 +263,7 @@ impl Connection {
         };
         self.shard.close(self.conn);
         if let Some((code, reason)) = close {
-            shut(self.socket, code, Utf8Bytes::from_static(reason)).await;
+            shut(&self.app, self.socket, code, Utf8Bytes::from_static(reason)).await;
         }
     }
 }
@@ -270,7 +278,7 @@ async fn refuse(app: &App, mut socket: Socket, code: ErrorCode, wait: Option<Dur
         let _ = Pin::new(&mut socket).start_send(Message::Text(text.into()));
     }
     let close = if code == ErrorCode::TooLarge { u16::from(CloseCode::Size) } else { CLOSE_ERROR };
-    shut(socket, close, word.into()).await;
+    shut(app, socket, close, word.into()).await;
 }
 
 /// What a client that was turned away here can do.
@@ -282,6 +290,7 @@ fn advice(code: ErrorCode) -> &'static str {
         ErrorCode::TooManyJoins => "Too many joins from this address within a minute. Wait a little and try again.",
         ErrorCode::IdleTimeout => "No `hello` came in time. Send it as the first message, at once.",
         ErrorCode::TooLarge => "The message is too long. See `limits.message_bytes`.",
+        ErrorCode::ServerFull => "This server has as many rooms as it may have. Try again later, or ask the operator to raise `max_rooms`.",
         ErrorCode::Rate => "Too many WebSocket control frames. Send fewer.",
         _ => "This is not a text message of the protocol. Send JSON in text frames.",
     }
@@ -289,7 +298,7 @@ fn advice(code: ErrorCode) -> &'static str {
 
 /// Sends a close frame (RFC 6455 §5.5.1) behind what is still unwritten, and closes the socket in such a way that the client gets to read it:
 /// a socket that is dropped with unread bytes resets the connection and takes our last words with it.
-async fn shut(mut socket: Socket, code: u16, reason: Utf8Bytes) {
+async fn shut(app: &App, mut socket: Socket, code: u16, reason: Utf8Bytes) {
     let close = Message::Close(Some(CloseFrame { code: CloseCode::from(code), reason }));
     let parting = async {
         if Pin::new(&mut socket).start_send(close).is_ok() {
@@ -299,5 +308,6 @@ async fn shut(mut socket: Socket, code: u16, reason: Utf8Bytes) {
         stream.shutdown().await?;
         tokio::io::copy(&mut stream.take(LINGER_BYTES), &mut tokio::io::sink()).await
     };
-    let _ = tokio::time::timeout(CLOSE_TIMEOUT, parting).await;
+    let patience = if app.draining.load(Ordering::Relaxed) { STOP_TIMEOUT } else { CLOSE_TIMEOUT };
+    let _ = tokio::time::timeout(patience, parting).await;
 }
