@@ -7,6 +7,8 @@ pub(crate) struct Banner<'a> {
     pub(crate) name: &'a str,
     pub(crate) local_url: &'a str,
     pub(crate) lan_urls: &'a [String],
+    /// By the name in multicast DNS, which not every network and device knows.
+    pub(crate) mdns_url: Option<&'a str>,
     /// Of the certificate that browsers see.
     pub(crate) fingerprint: Option<&'a str>,
     /// Of the authority that devices can trust; present if there is one.
@@ -38,6 +40,9 @@ impl Banner<'_> {
         for url in self.lan_urls {
             text += &format!("network: {url}\n");
         }
+        if let Some(url) = self.mdns_url {
+            text += &format!("network: {url}\n");
+        }
         if let Some(fingerprint) = self.fingerprint {
             text += &format!("certificate: {fingerprint}\n");
         }
@@ -55,12 +60,13 @@ impl Banner<'_> {
             if screen.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
         };
         let mut text = format!("\n  {} {}\n\n", style("1", self.name), style("2", env!("CARGO_PKG_VERSION")));
-        let mut address = |label: &str, url: &str| {
-            text += &format!("  {label:<17} {}\n", style("1;36", url));
-        };
-        address("On this computer", self.local_url);
+        let address = |label: &str, url: &str| format!("  {label:<17} {}\n", style("1;36", url));
+        text += &address("On this computer", self.local_url);
         for (i, url) in self.lan_urls.iter().enumerate() {
-            address(if i == 0 { "On your network" } else { "" }, url);
+            text += &address(if i == 0 { "On your network" } else { "" }, url);
+        }
+        if let Some(url) = self.mdns_url {
+            text += &format!("  {:<17} {} {}\n", "", style("36", url), style("2", "where .local names work"));
         }
         if let Some(url) = self.lan_urls.first() {
             let drawn = if screen.qr { qr::draw(url).filter(|qr| qr.width + 4 <= width) } else { None };
@@ -70,20 +76,16 @@ impl Banner<'_> {
                     text += &format!("  {}\n", style("97;40", &line));
                 }
             }
-            if let Some(fingerprint) = self.ca_fingerprint {
-                text += &format!("\n  The first time, another device warns that it does not know this server.\n");
-                text += &format!(
-                    "  Go on past the warning, or open {} there and trust it for good.\n",
-                    style("36", &format!("{url}/ca"))
-                );
-                text += &format!("  {}\n", style("2", "That page must show this fingerprint:"));
-                for part in wrap(fingerprint, width.saturating_sub(2)) {
-                    text += &format!("  {}\n", style("2", &part));
-                }
+            if self.ca_fingerprint.is_some() {
+                let page = style("36", &format!("{url}/ca"));
+                text += "\n  A new device warns once that it does not know this server. Go on past the\n";
+                text += &format!("  warning, or open {page} there\n  and trust this server for good.\n");
             }
         }
-        if let Some(fingerprint) = self.fingerprint {
-            text += &format!("\n  {}\n", style("2", "Certificate (SHA-256):"));
+        let fingerprints = [("of the certificate", self.fingerprint), ("on the page /ca", self.ca_fingerprint)];
+        for (what, fingerprint) in fingerprints {
+            let Some(fingerprint) = fingerprint else { continue };
+            text += &format!("\n  {}\n", style("2", &format!("Fingerprint {what} (SHA-256):")));
             for part in wrap(fingerprint, width.saturating_sub(2)) {
                 text += &format!("  {}\n", style("2", &part));
             }
@@ -114,11 +116,12 @@ mod tests {
         "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF";
 
     fn banner(screen: Screen) -> String {
-        let urls = ["https://192.0.2.2:8443".to_owned(), "https://host.local:8443".to_owned()];
+        let urls = ["https://192.0.2.2:8443".to_owned()];
         Banner {
             name: "Parlour",
             local_url: "http://localhost:8080",
             lan_urls: &urls,
+            mdns_url: Some("https://host.local:8443"),
             fingerprint: Some(FINGERPRINT),
             ca_fingerprint: Some(FINGERPRINT),
             notes: &[],
@@ -145,6 +148,12 @@ mod tests {
         assert!(!banner(Screen { width: Some(24), colour: false, qr: true }).contains('█'));
         assert!(!banner(Screen { width: Some(80), colour: false, qr: false }).contains('█'));
         assert!(banner(Screen { width: Some(80), colour: true, qr: false }).contains('\x1b'));
+    }
+
+    #[test]
+    fn no_line_is_longer_than_a_usual_terminal() {
+        let text = banner(Screen { width: Some(80), colour: false, qr: true });
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     }
 
     #[test]

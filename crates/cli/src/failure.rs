@@ -147,7 +147,9 @@ fn bind(setting: &str, addr: SocketAddr, source: &io::Error) -> Failure {
 pub(crate) fn explain_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        let message = panic.payload_as_str().unwrap_or("no message");
+        let payload = panic.payload();
+        let text = payload.downcast_ref::<&str>().copied();
+        let message = text.or(payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
         eprintln!("error: this is a bug in parlour: {message} ({place})");
         eprintln!("try: start it again, and please report these two lines");
     }));

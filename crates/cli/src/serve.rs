@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use clap::ArgMatches;
 use parlour_server::config::{Config, Listen, Switch};
+use parlour_server::tls::mdns_name;
 use parlour_server::{Ready, run as serve};
 
 use crate::banner::{Banner, Screen};
@@ -50,15 +51,23 @@ fn reachable(addr: SocketAddr) -> SocketAddr {
 
 fn banner(ready: &Ready, config: &Config, qr: bool) -> String {
     let notes = notes(ready, config);
+    let mdns_url = mdns_url(ready);
     let banner = Banner {
         name: &config.name,
         local_url: &ready.local_url,
         lan_urls: &ready.lan_urls,
+        mdns_url: mdns_url.as_deref(),
         fingerprint: ready.fingerprint.as_deref(),
         ca_fingerprint: ready.ca_fingerprint.as_deref(),
         notes: &notes,
     };
     banner.render(screen(qr))
+}
+
+/// The address by the name in multicast DNS, if other devices can reach this server at all.
+fn mdns_url(ready: &Ready) -> Option<String> {
+    let https = ready.https.filter(|addr| addr.ip().is_unspecified())?;
+    Some(format!("https://{}:{}", mdns_name()?, https.port()))
 }
 
 fn screen(qr: bool) -> Screen {
