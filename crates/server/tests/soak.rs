@@ -69,9 +69,9 @@ async fn hundreds_of_calls_come_and_go_and_leave_nothing_behind() {
     server.server.stop().await;
 
     let db = rusqlite::Connection::open(dir.path().join("parlour.db")).unwrap();
-    let count = |sql: &str| db.query_row(sql, [], |row| row.get::<_, usize>(0)).unwrap();
+    let count = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
     assert_eq!(count("SELECT count(*) FROM sessions"), 0);
     assert_eq!(count("SELECT count(*) FROM rooms"), 0);
-    assert_eq!(count("SELECT count(*) FROM participants WHERE why = 'left'"), ROOMS * CALLS * 2);
+    assert_eq!(count("SELECT count(*) FROM participants WHERE why = 'left'"), (ROOMS * CALLS * 2) as i64);
     assert_eq!(count("SELECT count(*) FROM calls WHERE ended IS NULL"), 0);
 }
