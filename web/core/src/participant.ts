@@ -3,8 +3,7 @@
 import { Emitter, call } from './emitter.ts';
 import { ParlourError } from './errors.ts';
 import type { Transfers } from './files/transfers.ts';
-import { Link } from './peer/link.ts';
-import { UNKNOWN } from './peer/quality.ts';
+import { UNKNOWN, type Link } from './peer/link.ts';
 import type { Peer as PeerInfo } from './protocol.gen.ts';
 import type { Peer, PeerEvents, PeerSnapshot, PeerStats, SendFileOptions, Source, Transfer, Unsubscribe, Wanted } from './types.ts';
 import { abortable } from './util.ts';

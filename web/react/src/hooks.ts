@@ -73,11 +73,7 @@ export function useRoomEvent<K extends keyof RoomEvents>(name: K, listener: (eve
 /** All transfers of this call. */
 export function useFileTransfers(): { transfers: readonly TransferSnapshot[]; get: (id: string) => Transfer | undefined } {
   const room = useRoom();
-  const last = useRef<readonly TransferSnapshot[]>([]);
-  const transfers = useSnapshot(({ files }) => {
-    const same = files.length === last.current.length && files.every((file, index) => file === last.current[index]);
-    return same ? last.current : (last.current = files);
-  });
+  const transfers = useSnapshot((snapshot) => snapshot.files);
   const get = useCallback((id: string) => room.transfer(id), [room]);
   return { transfers, get };
 }

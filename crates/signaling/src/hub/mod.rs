@@ -27,7 +27,7 @@ pub use room::CHAT_HISTORY;
 pub use state::{HubState, RoomState, SessionState};
 
 use crate::frame::{ConnId, Tail, Transmit};
-use crate::message::{ErrorCode, PeerOp, Reason, RoomId, ServerMessage};
+use crate::message::{ErrorCode, Peer, PeerOp, PeerState, Reason, RoomId, ServerMessage};
 use crate::parse::{Head, MAX_NUMBER};
 use crate::timer::{Alarm, Subject, Timers};
 use leave::Gone;
@@ -271,8 +271,16 @@ impl Hub {
     /// Tells those who may see a participant what became of it. `except`: who needs not be told.
     fn announce(&mut self, index: SessionIndex, op: PeerOp, except: Option<SessionIndex>) {
         let Some(session) = self.sessions.get(index) else { return };
-        let tail = Tail::of(&ServerMessage::Peer { op, peer: session.as_peer(), why: None });
-        self.to_witnesses(session.room, session.place, self.permissions(session), index, &tail, except);
+        let (room, place, can) = (session.room, session.place, self.permissions(session));
+        let peer = session.as_peer();
+        if peer.state == PeerState::Away && except != Some(index) {
+            // It reads this when it is back, and then is not away.
+            let back = Peer { state: PeerState::Joined, ..peer.clone() };
+            self.sessions.event(index, Tail::of(&ServerMessage::Peer { op, peer: back, why: None }));
+        }
+        let told = if peer.state == PeerState::Away { Some(index) } else { except };
+        let tail = Tail::of(&ServerMessage::Peer { op, peer, why: None });
+        self.to_witnesses(room, place, can, index, &tail, told);
     }
 }
 

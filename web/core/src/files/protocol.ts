@@ -8,7 +8,7 @@ export type Control =
   | { t: 'ack'; id: string; offset: number }
   | { t: 'pause'; id: string }
   | { t: 'go'; id: string }
-  | { t: 'end'; id: string; sha256: string }
+  | { t: 'end'; id: string; hash: string }
   | { t: 'done'; id: string }
   | { t: 'cancel'; id: string; code: CancelCode };
 

@@ -3,8 +3,8 @@
 import { call } from '../emitter.ts';
 import { ParlourError } from '../errors.ts';
 import type { FileSink } from '../types.ts';
+import { BlockHash } from './hash.ts';
 import { ACK_EVERY, type Control } from './protocol.ts';
-import { Sha256 } from './sha256.ts';
 import { AnyTransfer, type Pipe, type TransferContext } from './transfer.ts';
 
 /** Bytes given to the sink at once. */
@@ -12,7 +12,7 @@ const WRITE = 1024 * 1024;
 
 export class Receiver extends AnyTransfer {
   readonly direction = 'receive';
-  readonly #hash = new Sha256();
+  readonly #hash = new BlockHash();
   #sink: Promise<FileSink> | null = null;
   #pending: Uint8Array<ArrayBuffer>[] = [];
   #received = 0;
@@ -62,7 +62,7 @@ export class Receiver extends AnyTransfer {
 
   protected override handle(message: Control): void {
     if (message.t !== 'end') return;
-    this.#expected = message.sha256;
+    this.#expected = message.hash;
     this.setState('checking');
     void this.#store();
   }
@@ -105,7 +105,7 @@ export class Receiver extends AnyTransfer {
   }
 
   async #check(sink: FileSink, expected: string): Promise<void> {
-    if (this.#hash.digest() !== expected) return this.giveUp('corrupt');
+    if ((await this.#hash.digest()) !== expected) return this.giveUp('corrupt');
     const result = await sink.close();
     if (this.over) return;
     this.finish(result);

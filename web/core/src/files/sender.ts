@@ -2,8 +2,8 @@
 
 import { ParlourError } from '../errors.ts';
 import { deferred } from '../util.ts';
+import { BlockHash } from './hash.ts';
 import { encodeFrame, FRAME, HEADER, WINDOW, type Control } from './protocol.ts';
-import { Sha256 } from './sha256.ts';
 import { AnyTransfer, type Pipe, type TransferContext } from './transfer.ts';
 
 /** Bytes read from the file at once. */
@@ -16,7 +16,8 @@ const LOW_WATER = 512 * 1024;
 export class Sender extends AnyTransfer {
   readonly direction = 'send';
   readonly #file: Blob;
-  readonly #hash = new Sha256();
+  readonly #hash = new BlockHash();
+  #digest: Promise<string> | undefined;
   #pipe: Pipe | null = null;
   /** Grows with each channel and each answer, so that a pump for an older one stops. */
   #epoch = 0;
@@ -100,12 +101,10 @@ export class Sender extends AnyTransfer {
       return;
     }
     if (!current()) return;
-    this.#digest ??= this.#hash.digest();
-    this.context.send({ t: 'end', id: this.id, sha256: this.#digest });
     this.setState('checking');
+    const hash = await (this.#digest ??= this.#hash.digest());
+    if (current()) this.context.send({ t: 'end', id: this.id, hash });
   }
-
-  #digest: string | undefined;
 
   async #read(from: number, to: number): Promise<Uint8Array> {
     const end = Math.min(from + READ, to);

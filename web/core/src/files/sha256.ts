@@ -1,6 +1,4 @@
-// SHA-256 (FIPS 180-4) that takes its input piece by piece, which `crypto.subtle` cannot, and that works on insecure pages, where there is none.
-
-import { hex } from '../util.ts';
+// SHA-256 (FIPS 180-4) for insecure pages, where there is no `crypto.subtle`.
 
 const K = new Int32Array(64);
 const H = new Int32Array(8);
@@ -23,12 +21,11 @@ export class Sha256 {
   readonly #block = new Uint8Array(64);
   readonly #words = new Int32Array(64);
   #filled = 0;
-  /** Bytes taken in. */
-  length = 0;
+  #length = 0;
 
   update(bytes: Uint8Array): this {
     let at = 0;
-    this.length += bytes.length;
+    this.#length += bytes.length;
     if (this.#filled) {
       at = Math.min(64 - this.#filled, bytes.length);
       this.#block.set(bytes.subarray(0, at), this.#filled);
@@ -43,9 +40,9 @@ export class Sha256 {
     return this;
   }
 
-  /** The digest in hexadecimal digits. Ends the use of this object. */
-  digest(): string {
-    const bits = this.length * 8;
+  /** The digest, 32 bytes. Ends the use of this object. */
+  digest(): Uint8Array<ArrayBuffer> {
+    const bits = this.#length * 8;
     const rest = new Uint8Array(this.#filled < 56 ? 64 - this.#filled : 128 - this.#filled);
     rest[0] = 0x80;
     const view = new DataView(rest.buffer);
@@ -54,7 +51,7 @@ export class Sha256 {
     this.update(rest);
     const out = new DataView(new ArrayBuffer(32));
     this.#state.forEach((word, index) => out.setInt32(index * 4, word));
-    return hex(new Uint8Array(out.buffer));
+    return new Uint8Array(out.buffer);
   }
 
   #compress(bytes: Uint8Array, at: number): void {
