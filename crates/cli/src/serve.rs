@@ -94,6 +94,9 @@ fn notes(ready: &Ready, config: &Config) -> Vec<String> {
             .into_iter()
             .flatten()
             .collect();
+    if config.turn.on().is_some() {
+        notes.push("this version does not serve STUN and TURN yet, so --turn has no effect".into());
+    }
     if ready.https.is_none() && config.http.on().is_some_and(|http| !http.addr.ip().is_loopback()) {
         notes.push(
             "HTTPS is off: browsers give cameras and microphones to this computer only, unless a proxy adds HTTPS"

@@ -37,9 +37,7 @@ pub use storage::StorageError;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// An address cannot be listened on.
-    #[error(
-        "cannot listen on {addr} ({source}): is another program using that port? Choose another address with --{setting}"
-    )]
+    #[error("cannot listen on {addr} ({source}): is another program using that port? Choose another address with --{setting}")]
     Bind {
         /// The setting that names the address.
         setting: &'static str,

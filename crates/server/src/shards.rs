@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use ::metrics::Counter;
 use parlour_signaling::message::{ErrorCode, RoomId};
 use parlour_signaling::{ConnId, Event, Frame, Hub, HubConfig, HubState, Now, Transmit};
+use ::metrics::Counter;
 use tokio::sync::Notify;
 
 use crate::lock;
@@ -52,29 +52,20 @@ struct State {
 
 /// The present moment on both clocks.
 pub(crate) fn now() -> Now {
-    let unix_ms = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+    let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
     Now { instant: Instant::now(), unix_ms }
 }
 
 impl Shards {
     /// Makes `count` shards, each with the rooms of `state` that belong to it.
-    pub(crate) fn new(
-        count: usize,
-        config: &HubConfig,
-        state: HubState,
-        overflows: &Counter,
-        on_event: Arc<OnEvent>,
-    ) -> Self {
+    pub(crate) fn new(count: usize, config: &HubConfig, state: HubState, overflows: &Counter, on_event: Arc<OnEvent>) -> Self {
         let count = count.max(1);
         let shards = split(state, count)
             .into_iter()
             .map(|state| {
                 let mut hub = Hub::new(config.clone(), Box::new(random));
                 hub.restore(now(), state);
-                let state =
-                    State { hub, outboxes: HashMap::new(), overflows: overflows.clone(), armed: None, stopped: false };
+                let state = State { hub, outboxes: HashMap::new(), overflows: overflows.clone(), armed: None, stopped: false };
                 Arc::new(Shard { state: Mutex::new(state), timer: Notify::new(), on_event: Arc::clone(&on_event) })
             })
             .collect();

@@ -115,10 +115,7 @@ impl Storage {
         let thread = std::thread::Builder::new()
             .name("storage".to_owned())
             .spawn(move || writer.run(&commands))
-            .map_err(|error| StorageError::Unusable {
-                path: path.clone(),
-                source: rusqlite::Error::ToSqlConversionFailure(Box::new(error)),
-            })?;
+            .map_err(|error| StorageError::Unusable { path: path.clone(), source: rusqlite::Error::ToSqlConversionFailure(Box::new(error)) })?;
         Ok((Self { queue, thread }, state))
     }
 
@@ -159,9 +156,7 @@ impl Change {
             Event::Joined { room, peer, name, role, time } => Self::Joined { room, peer, name, role, time },
             Event::Left { joined: None, .. } => return None,
             Event::Left { room, peer, why, time, joined: Some(_) } => Self::Left { room, peer, why, time },
-            Event::PairStats { room, peer, pairs } => {
-                Self::Pairs { room, peer, pairs, time: crate::shards::now().unix_ms }
-            }
+            Event::PairStats { room, peer, pairs } => Self::Pairs { room, peer, pairs, time: crate::shards::now().unix_ms },
             _ => return None,
         })
     }

@@ -14,8 +14,7 @@ pub(super) fn take_state(db: &mut Connection, now_ms: u64, retention: Duration) 
     let clean = change.execute("DELETE FROM stopped", [])? > 0;
     let mut rooms: Vec<RoomState> = all(&change, "SELECT state FROM rooms ORDER BY id")?;
     for room in &mut rooms {
-        let mut newest =
-            change.prepare_cached("SELECT message FROM chat WHERE room = ?1 ORDER BY key DESC LIMIT ?2")?;
+        let mut newest = change.prepare_cached("SELECT message FROM chat WHERE room = ?1 ORDER BY key DESC LIMIT ?2")?;
         let texts = newest.query_map(params![room.id, CHAT_HISTORY as i64], |row| row.get::<_, String>(0))?;
         room.chat = parse(texts, "a chat message")?;
         room.chat.reverse();
@@ -32,11 +31,7 @@ pub(super) fn forget_chat(db: &Connection, now_ms: u64, retention: Duration) -> 
 }
 
 /// The calls that go on, by room, with how many are in each. Those whose participants are not coming back are ended now.
-pub(super) fn open_calls(
-    db: &mut Connection,
-    state: &HubState,
-    now_ms: u64,
-) -> rusqlite::Result<HashMap<String, OpenCall>> {
+pub(super) fn open_calls(db: &mut Connection, state: &HubState, now_ms: u64) -> rusqlite::Result<HashMap<String, OpenCall>> {
     let back: HashSet<&str> = state.sessions.iter().map(|session| session.peer.as_str()).collect();
     let change = db.transaction()?;
     let mut calls: HashMap<String, OpenCall> = HashMap::new();
@@ -81,10 +76,7 @@ fn all<T: DeserializeOwned>(db: &Connection, sql: &str) -> rusqlite::Result<Vec<
 }
 
 /// Reads JSON. What cannot be read is left out with a word in the log, rather than keeping all the others from coming back.
-fn parse<T: DeserializeOwned>(
-    texts: impl Iterator<Item = rusqlite::Result<String>>,
-    what: &str,
-) -> rusqlite::Result<Vec<T>> {
+fn parse<T: DeserializeOwned>(texts: impl Iterator<Item = rusqlite::Result<String>>, what: &str) -> rusqlite::Result<Vec<T>> {
     let mut values = Vec::new();
     for text in texts {
         match serde_json::from_str(&text?) {

@@ -27,10 +27,10 @@ use tokio_tungstenite::tungstenite::{self, error::CapacityError};
 
 use super::outbox::Outbox;
 use super::wire::Wire;
+use crate::{App, word};
 use crate::limits::Slot;
 use crate::shards::Shard;
 use crate::stream::Stream;
-use crate::{App, word};
 
 type Socket = WebSocketStream<Wire>;
 
@@ -171,9 +171,7 @@ fn blame(error: &tungstenite::Error) -> Option<ErrorCode> {
     match error {
         tungstenite::Error::Capacity(CapacityError::MessageTooLong { .. }) => Some(ErrorCode::TooLarge),
         tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
-        tungstenite::Error::Protocol(_) | tungstenite::Error::Utf8(_) | tungstenite::Error::Capacity(_) => {
-            Some(ErrorCode::BadMessage)
-        }
+        tungstenite::Error::Protocol(_) | tungstenite::Error::Utf8(_) | tungstenite::Error::Capacity(_) => Some(ErrorCode::BadMessage),
         _ => None,
     }
 }
@@ -287,9 +285,7 @@ async fn refuse(app: &App, mut socket: Socket, code: ErrorCode, wait: Option<Dur
 /// What a client that was turned away here can do.
 fn advice(code: ErrorCode) -> &'static str {
     match code {
-        ErrorCode::TooManyConnections => {
-            "Too many connections from this address. Close some, or ask the operator to raise `conns_per_ip`."
-        }
+        ErrorCode::TooManyConnections => "Too many connections from this address. Close some, or ask the operator to raise `conns_per_ip`.",
         ErrorCode::TooManyJoins => "Too many joins from this address within a minute. Wait a little and try again.",
         ErrorCode::IdleTimeout => "No `hello` came in time. Send it as the first message, at once.",
         ErrorCode::TooLarge => "The message is too long. See `limits.message_bytes`.",
