@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { SpeakerDetector } from '../src/media/levels.ts';
 import { judge } from '../src/peer/quality.ts';
-import { NOTHING, readStats } from '../src/peer/stats.ts';
+import { NOTHING, readStats, type Sample } from '../src/peer/stats.ts';
 import type { Quality } from '../src/index.ts';
 
 const FINE: Quality = { level: 'good', reason: 'none', score: 100 };
@@ -36,11 +36,11 @@ describe('statistics', () => {
 
 describe('quality in words', () => {
   const stream = { source: 'camera' as const, codec: null, bitrate: 1e6, loss: 0, jitterMs: 1, width: 1, height: 1, fps: 30, frames: 1, limited: 'none', bytes: 1, packets: 1, lost: 0 };
-  const sample = { ...NOTHING, at: 1, rttMs: 20, path: { local: 'host', remote: 'host', protocol: 'udp' } };
+  const sample: Sample = { ...NOTHING, at: 1, rttMs: 20, path: { local: 'host', remote: 'host', protocol: 'udp' } };
 
   test('good without a reason', () => expect(judge(sample, 'connected', false, FINE)).toEqual(FINE));
 
-  test.each<[string, Partial<typeof sample>, Quality['reason']]>([
+  test.each<[string, Partial<Sample>, Quality['reason']]>([
     ['loss on the way out', { outgoing: [{ ...stream, loss: 0.1 }] }, 'your_network'],
     ['loss on the way in', { incoming: [{ ...stream, loss: 0.1 }] }, 'their_network'],
     ['delay', { rttMs: 600 }, 'delay'],

@@ -96,7 +96,7 @@ export class Monitor {
     const silent = before !== null && sample.signs !== null && !alive && this.#link.expecting && this.#link.steady;
     this.#silentPolls = silent ? this.#silentPolls + 1 : 0;
     if (this.#silentPolls >= 2) this.#handlers.stalled();
-    this.#handlers.judged(judge(sample, this.#link.state, this.#silentPolls > 0, this.#link.quality), alive);
+    this.#handlers.judged(judge(sample, this.#link.state, this.#silentPolls > 1, this.#link.quality), alive);
     if (this.#link.sends('camera') && this.#link.steady) this.#adaptTo(sample);
   }
 

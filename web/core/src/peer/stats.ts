@@ -1,6 +1,6 @@
 // Reads what the browser measures (W3C webrtc-stats) into the few figures that the library and its users need.
 
-import type { MediaStats, Source } from '../types.ts';
+import type { MediaStats, PeerStats, Source } from '../types.ts';
 
 /** The members of the statistics that are read here; none is sure to be there. */
 interface Stat {
@@ -15,9 +15,9 @@ interface Stat {
   selectedCandidatePairId?: string;
   localCandidateId?: string;
   remoteCandidateId?: string;
-  candidateType?: string;
-  protocol?: string;
-  relayProtocol?: string;
+  candidateType?: RTCIceCandidateType;
+  protocol?: 'udp' | 'tcp';
+  relayProtocol?: 'udp' | 'tcp' | 'tls';
   currentRoundTripTime?: number;
   availableOutgoingBitrate?: number;
   bytesReceived?: number;
@@ -45,7 +45,7 @@ interface Stat {
 /** One look at a connection. */
 export interface Sample {
   at: number;
-  path: { local: string; remote: string; protocol: string } | null;
+  path: PeerStats['path'];
   rttMs: number | null;
   availableOut: number | null;
   bytesIn: number;
@@ -77,9 +77,10 @@ export function readStats(report: RTCStatsReport, at: number, before: Sample | n
     all.get(transport?.selectedCandidatePairId ?? '') ?? list.find((stat) => stat.type === 'candidate-pair' && (stat.selected || (stat.nominated && stat.state === 'succeeded')));
   const local = all.get(pair?.localCandidateId ?? '');
   const remote = all.get(pair?.remoteCandidateId ?? '');
+  const protocol = local?.relayProtocol ?? local?.protocol;
   const sample: Sample = {
     at,
-    path: local && remote ? { local: local.candidateType ?? '', remote: remote.candidateType ?? '', protocol: local.relayProtocol ?? local.protocol ?? '' } : null,
+    path: local?.candidateType && remote?.candidateType && protocol ? { local: local.candidateType, remote: remote.candidateType, protocol } : null,
     rttMs: pair?.currentRoundTripTime === undefined ? null : Math.round(pair.currentRoundTripTime * 1_000),
     availableOut: pair?.availableOutgoingBitrate ?? null,
     bytesIn: pair?.bytesReceived ?? 0,

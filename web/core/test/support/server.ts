@@ -162,7 +162,7 @@ export class SignalingServer {
         return this.#change(session, { ...(mic != null && { mic }), ...(cam != null && { cam }), ...(screen != null && { screen }), ...(name != null && { name }) });
       }
       case 'hand':
-        return this.#change(session, { hand: message.on ? Date.now() : null });
+        return this.#change(session, { hand: message.on ? Date.now() : undefined });
       case 'chat': {
         const said = { key: this.chat.length + 1, from: peer.id, name: peer.name, text: message.text, time: Date.now(), ...(message.to && { to: message.to }) };
         this.chat.push(said);
