@@ -99,7 +99,7 @@ fn every_section_of_every_description_has_what_a_transport_needs() {
             description.attributes.iter().chain(description.media.iter().flat_map(|media| &media.attributes))
         {
             if let Attribute::Other { name: attribute, .. } = attribute {
-                let known = ["msid-semantic", "rtcp-xr", "framerate"];
+                let known = ["msid-semantic", "rtcp-xr", "framerate", "imageattr"];
                 assert!(known.contains(&attribute.as_str()), "{name}: a={attribute} was not understood");
             }
         }
