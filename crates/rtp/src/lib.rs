@@ -3,6 +3,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 pub mod extension;
+pub mod fec;
 mod numbers;
 mod packet;
 pub mod payload;

@@ -45,10 +45,34 @@ pub struct Descriptor {
     pub layer: Option<LayerIndices>,
     /// Counts the pictures of the lowest temporal layer; only without `flexible`, and with a layer.
     pub tl0_pic_idx: Option<u8>,
-    references: [u8; 3],
-    reference_count: u8,
+    /// Which pictures the frame needs; only with `inter_picture` and `flexible`.
+    pub references: References,
     /// The scalability structure.
     pub structure: Option<ScalabilityStructure>,
+}
+
+/// How many pictures back each picture is that a frame needs: at most three, each below 128.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct References {
+    differences: [u8; 3],
+    count: u8,
+}
+
+impl References {
+    /// These differences, of more than three the first three.
+    pub fn new(differences: &[u8]) -> Self {
+        let mut references = Self::default();
+        for (place, difference) in references.differences.iter_mut().zip(differences) {
+            *place = *difference;
+            references.count += 1;
+        }
+        references
+    }
+
+    /// The differences.
+    pub fn as_slice(&self) -> &[u8] {
+        self.differences.get(..usize::from(self.count)).unwrap_or_default()
+    }
 }
 
 /// What a stream is made of (RFC 9628 §4.2.1). Of its description of pictures only the length is kept.
@@ -107,20 +131,6 @@ impl ScalabilityStructure {
 }
 
 impl Descriptor {
-    /// How many pictures back each picture is that this one needs, if it tells: at most three, each below 128.
-    pub fn references(&self) -> &[u8] {
-        self.references.get(..usize::from(self.reference_count)).unwrap_or_default()
-    }
-
-    /// Sets [`references`](Self::references); of more than three the first three.
-    pub fn set_references(&mut self, differences: &[u8]) {
-        self.reference_count = 0;
-        for (place, difference) in self.references.iter_mut().zip(differences) {
-            *place = *difference;
-            self.reference_count += 1;
-        }
-    }
-
     /// Reads the descriptor and returns it with the rest of the payload.
     pub fn parse(payload: &[u8]) -> Result<(Self, &[u8]), PayloadError> {
         let mut reader = Reader::new(payload);
@@ -160,8 +170,9 @@ impl Descriptor {
         if descriptor.flexible && descriptor.inter_picture {
             loop {
                 let byte = reader.u8()?;
-                *descriptor.references.get_mut(usize::from(descriptor.reference_count))? = byte >> 1;
-                descriptor.reference_count += 1;
+                let References { differences, count } = &mut descriptor.references;
+                *differences.get_mut(usize::from(*count))? = byte >> 1;
+                *count += 1;
                 if byte & 1 == 0 {
                     break;
                 }
@@ -203,8 +214,8 @@ impl Descriptor {
             }
         }
         if references {
-            let count = usize::from(self.reference_count).max(1);
-            for (at, difference) in self.references.iter().take(count).enumerate() {
+            let count = usize::from(self.references.count).max(1);
+            for (at, difference) in self.references.differences.iter().take(count).enumerate() {
                 out.push(difference << 1 | u8::from(at + 1 < count));
             }
         }
@@ -311,14 +322,15 @@ mod tests {
 
     fn samples() -> Vec<Descriptor> {
         let layer = LayerIndices { temporal_id: 2, switching_up: true, spatial_id: 1, inter_layer: true };
-        let mut flexible = Descriptor {
+        let flexible = Descriptor {
             inter_picture: true,
             flexible: true,
             picture_id: Some(PictureId::Long(300)),
             layer: Some(layer),
+            references: References::new(&[1, 5, 127]),
             ..Descriptor::default()
         };
-        flexible.set_references(&[1, 5, 127]);
+        assert_eq!(flexible.references.as_slice(), [1, 5, 127]);
         vec![
             Descriptor::default(),
             flexible,
