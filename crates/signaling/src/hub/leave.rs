@@ -228,6 +228,8 @@ impl Hub {
         // Taken out first, so that nobody is told of everybody else's leaving and no new host is chosen.
         let (members, waiting) = (std::mem::take(&mut room.members), std::mem::take(&mut room.waiting));
         room.permanent = false;
+        let chat_forgotten = Event::ChatForgotten { room: room.id.clone() };
+        self.events.push_back(chat_forgotten);
         for session in members.into_iter().chain(waiting) {
             self.end_session(now, session, Reason::Ended, message);
         }
