@@ -142,8 +142,11 @@ impl Joins {
 #[derive(Debug)]
 struct Counter {
     limit: u32,
-    held: Arc<Mutex<HashMap<ClientKey, u32>>>,
+    held: Held,
 }
+
+/// How many each client holds.
+type Held = Arc<Mutex<HashMap<ClientKey, u32>>>;
 
 impl Counter {
     fn new(limit: u32) -> Self {
@@ -168,7 +171,7 @@ impl Counter {
 
 /// One of an address's connections. Dropping it gives it back.
 #[derive(Debug)]
-pub(crate) struct Slot(Option<(Arc<Mutex<HashMap<ClientKey, u32>>>, ClientKey)>);
+pub(crate) struct Slot(Option<(Held, ClientKey)>);
 
 impl Slot {
     /// One that counts for nobody.
