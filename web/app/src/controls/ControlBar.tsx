@@ -20,17 +20,18 @@ export function ControlBar() {
   const offers = useSnapshot((snapshot) => snapshot.files.filter((file) => file.direction === 'receive' && file.state === 'offered').length);
   const { publish } = you.can;
 
-  const panelButton = (panel: Panel, icon: 'chat' | 'people' | 'files', label: string, badge: number, count?: number) => (
-    <BarButton
+  const panelButton = (panel: Panel, icon: 'chat' | 'people' | 'files', name: string, badge: number, count?: number) => {
+    const notes = [count, badge > 0 && t.n(`${panel}.news` as 'chat.news', badge)].filter(Boolean).join(', ');
+    return <BarButton
       icon={icon}
-      label={badge > 0 ? `${label} (${t.n(`${panel}.news` as 'chat.news', badge)})` : label}
+      label={notes ? `${name} (${notes})` : name}
       expanded={ui.panel === panel}
       badge={badge}
       count={count}
       quiet
       onClick={() => ui.openPanel(ui.panel === panel ? null : panel)}
-    />
-  );
+    />;
+  };
 
   return (
     <div className={styles['bar']} role="toolbar" aria-label={t('controls')}>

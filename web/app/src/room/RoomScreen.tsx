@@ -53,9 +53,14 @@ export function RoomScreen({ deviceProblems }: { deviceProblems: DeviceProblem[]
   }, []);
   const closeToast = useCallback((id: number) => setToasts((list) => list.filter((shown) => shown.id !== id)), []);
 
+  const openPanel = useCallback((next: Panel | null) => {
+    setPanel(next);
+    if (next) setToasts((list) => list.filter((shown) => shown.panel !== next));
+  }, []);
+
   const ui = useMemo<RoomUi>(
-    () => ({ panel, openPanel: setPanel, layout, setLayout, pinned, setPinned, dialog, openDialog, recipient, setRecipient, toast, unread }),
-    [panel, layout, pinned, dialog, recipient, toast, unread],
+    () => ({ panel, openPanel, layout, setLayout, pinned, setPinned, dialog, openDialog, recipient, setRecipient, toast, unread }),
+    [panel, openPanel, layout, pinned, dialog, recipient, toast, unread],
   );
 
   useEffect(() => {
@@ -85,9 +90,9 @@ export function RoomScreen({ deviceProblems }: { deviceProblems: DeviceProblem[]
             </div>
           </main>
           <SidePanel />
-          <div className={styles['bar']} inert={covered}>
+          <footer className={styles['bar']} inert={covered}>
             <ControlBar />
-          </div>
+          </footer>
           {drop.overlay}
         </div>
         <RoomAudio sink={prefs.speakerId || undefined} />
