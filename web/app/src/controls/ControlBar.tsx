@@ -22,15 +22,17 @@ export function ControlBar() {
 
   const panelButton = (panel: Panel, icon: 'chat' | 'people' | 'files', name: string, badge: number, count?: number) => {
     const notes = [count, badge > 0 && t.n(`${panel}.news` as 'chat.news', badge)].filter(Boolean).join(', ');
-    return <BarButton
-      icon={icon}
-      label={notes ? `${name} (${notes})` : name}
-      expanded={ui.panel === panel}
-      badge={badge}
-      count={count}
-      quiet
-      onClick={() => ui.openPanel(ui.panel === panel ? null : panel)}
-    />;
+    return (
+      <BarButton
+        icon={icon}
+        label={notes ? `${name} (${notes})` : name}
+        expanded={ui.panel === panel}
+        badge={badge}
+        count={count}
+        quiet
+        onClick={() => ui.openPanel(ui.panel === panel ? null : panel)}
+      />
+    );
   };
 
   return (
@@ -76,7 +78,13 @@ export function ControlBar() {
             />
           </div>
         )}
-        <BarButton icon="hand" label={t(you.hand === null ? 'hand.raise' : 'hand.lower')} hint="H" active={you.hand !== null} onClick={controls.toggleHand} />
+        <BarButton
+          icon="hand"
+          label={t(you.hand === null ? 'hand.raise' : 'hand.lower')}
+          hint="H"
+          active={you.hand !== null}
+          onClick={controls.toggleHand}
+        />
         <div className={styles['wide']}>
           <ReactionPicker />
         </div>

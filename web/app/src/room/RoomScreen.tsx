@@ -5,7 +5,9 @@ import { ControlsContext, useControlsState } from '../controls/useControls.ts';
 import { NARROW, useMedia } from '../lib/useMedia.ts';
 import { usePrefs } from '../lib/prefs.ts';
 import { preloadPanels, SidePanel } from '../panels/SidePanel.tsx';
+import { useT } from '../i18n/index.ts';
 import type { DeviceProblem } from '../screens/Call.tsx';
+import { Boundary } from '../ui/Boundary.tsx';
 import { Header } from './Header.tsx';
 import { Reactions } from './Reactions.tsx';
 import { ReconnectBanner } from './ReconnectBanner.tsx';
@@ -29,6 +31,7 @@ const PRELOAD_AFTER_MS = 3_000;
 
 /** The call. */
 export function RoomScreen({ deviceProblems }: { deviceProblems: DeviceProblem[] }) {
+  const t = useT();
   const room = useRoom();
   const prefs = usePrefs();
   const narrow = useMedia(NARROW);
@@ -96,13 +99,21 @@ export function RoomScreen({ deviceProblems }: { deviceProblems: DeviceProblem[]
           {drop.overlay}
         </div>
         <RoomAudio sink={prefs.speakerId || undefined} />
-        <Suspense>
-          {dialog === 'invite' && <Invite onClose={() => openDialog(null)} />}
-          {dialog === 'settings' && <Settings onClose={() => openDialog(null)} />}
-          {dialog === 'stats' && <Stats onClose={() => openDialog(null)} />}
-          {dialog === 'shortcuts' && <Shortcuts onClose={() => openDialog(null)} />}
-          {dialog === 'end' && <EndCall onClose={() => openDialog(null)} />}
-        </Suspense>
+        <Boundary
+          key={dialog}
+          onError={() => {
+            openDialog(null);
+            toast({ icon: 'warning', tone: 'warn', text: `${t('help.version.title')}. ${t('help.version.text')}` });
+          }}
+        >
+          <Suspense>
+            {dialog === 'invite' && <Invite onClose={() => openDialog(null)} />}
+            {dialog === 'settings' && <Settings onClose={() => openDialog(null)} />}
+            {dialog === 'stats' && <Stats onClose={() => openDialog(null)} />}
+            {dialog === 'shortcuts' && <Shortcuts onClose={() => openDialog(null)} />}
+            {dialog === 'end' && <EndCall onClose={() => openDialog(null)} />}
+          </Suspense>
+        </Boundary>
       </ControlsContext>
     </RoomUiContext>
   );
