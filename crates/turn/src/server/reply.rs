@@ -1,0 +1,150 @@
+//! Writing responses: with integrity for those who have proved themselves, and short for those who have not.
+
+use super::auth::Identity;
+use super::{Server, Via};
+use crate::{Ecn, FiveTuple, Outbox};
+use parlour_stun::attribute::{ErrorCode, Nonce, PasswordAlgorithms, Realm, UnknownAttributes};
+use parlour_stun::{AttributeType, Class, Message, MessageWriter};
+use std::time::Instant;
+
+/// Bytes of IP and UDP header, which count when an answer is weighed against its request.
+fn overhead(tuple: &FiveTuple) -> usize {
+    if tuple.client.is_ipv4() { 28 } else { 48 }
+}
+
+/// Sends one message to a client.
+pub(super) fn send(out: &mut Outbox<Via>, tuple: FiveTuple, write: impl FnOnce(&mut Vec<u8>) -> bool) -> Option<usize> {
+    out.push(Via::Client(tuple), tuple.client, Ecn::NotCapable, false, write)
+}
+
+/// Sends a response with integrity, and FINGERPRINT if the request had one.
+pub(super) fn respond(
+    out: &mut Outbox<Via>,
+    tuple: FiveTuple,
+    request: &Message<'_>,
+    identity: &Identity,
+    class: Class,
+    fill: impl FnOnce(&mut MessageWriter<'_>),
+) {
+    send(out, tuple, |buffer| {
+        let mut writer = MessageWriter::response(buffer, class, request);
+        fill(&mut writer);
+        writer.integrity(&identity.key);
+        if request.fingerprint().is_some() {
+            writer.fingerprint();
+        }
+        writer.finish().is_ok()
+    });
+}
+
+impl Server {
+    /// Refuses a request of somebody who has proved who it is.
+    pub(super) fn refuse(
+        &mut self,
+        out: &mut Outbox<Via>,
+        tuple: FiveTuple,
+        request: &Message<'_>,
+        identity: &Identity,
+        code: u16,
+    ) {
+        self.counters.refused += 1;
+        respond(out, tuple, request, identity, Class::Error, |writer| writer.put(&ErrorCode::of(code)));
+    }
+
+    /// Answers 420 and lists what was not understood (RFC 8489 §6.3.1).
+    pub(super) fn refuse_unknown(
+        &mut self,
+        out: &mut Outbox<Via>,
+        tuple: FiveTuple,
+        request: &Message<'_>,
+        identity: &Identity,
+        unknown: impl Iterator<Item = AttributeType>,
+    ) {
+        self.counters.refused += 1;
+        let list = UnknownAttributes::value_of(unknown);
+        respond(out, tuple, request, identity, Class::Error, |writer| {
+            writer.put(&ErrorCode::of(ErrorCode::UNKNOWN_ATTRIBUTE));
+            writer.put_raw(AttributeType::UNKNOWN_ATTRIBUTES, &list);
+        });
+    }
+
+    /// Whether an answer without proof may be sent to this client now. Streams have shown their address.
+    fn may_answer(&mut self, now: Instant, tuple: &FiveTuple) -> bool {
+        let may = tuple.transport.is_stream() || self.limiter.take(now, tuple.client.ip());
+        if !may {
+            self.counters.limited += 1;
+        }
+        may
+    }
+
+    /// Answers 400 without integrity, in 28 bytes.
+    pub(super) fn bad_request(&mut self, now: Instant, out: &mut Outbox<Via>, tuple: FiveTuple, request: &Message<'_>) {
+        if !self.may_answer(now, &tuple) {
+            return;
+        }
+        self.counters.refused += 1;
+        send(out, tuple, |buffer| {
+            let mut writer = MessageWriter::response(buffer, Class::Error, request);
+            writer.put(&ErrorCode { code: ErrorCode::BAD_REQUEST, reason: "" });
+            writer.finish().is_ok()
+        });
+    }
+
+    /// Answers 401 or 438 with a nonce (RFC 8489 §9.2.4), in at most twice the bytes of the request.
+    ///
+    /// A request long enough gets the features of RFC 8489. The 28 bytes that a browser sends first get a short nonce,
+    /// no reason phrase and no algorithms; then the realm's length decides whether the bytes of the datagrams or those
+    /// of the packets are at most doubled. What is shorter still is no useful request, and gets 400.
+    pub(super) fn challenge(
+        &mut self,
+        now: Instant,
+        out: &mut Outbox<Via>,
+        tuple: FiveTuple,
+        request: &Message<'_>,
+        code: u16,
+    ) {
+        if !self.may_answer(now, &tuple) {
+            return;
+        }
+        let unix_s = self.unix_s(now);
+        let client = tuple.client.ip();
+        let length = request.as_bytes().len();
+        let budget = if tuple.transport.is_stream() { usize::MAX } else { 2 * length };
+        let fingerprint = request.fingerprint().is_some();
+        let modern = self.auth.is_modern();
+        let nonces = &self.auth.nonces;
+        let full = nonces.for_address(client, unix_s);
+        let short = nonces.short_for_address(client, unix_s);
+        let realm = self.auth.realm();
+        let forms = [
+            (ErrorCode::of(code), &full, modern, budget),
+            (ErrorCode { code, reason: "" }, &full, modern, budget),
+            (ErrorCode { code, reason: "" }, &short, false, budget.saturating_add(overhead(&tuple))),
+        ];
+        for (error, nonce, algorithms, budget) in forms {
+            let sent = send(out, tuple, |buffer| {
+                let mut writer = MessageWriter::response(buffer, Class::Error, request);
+                writer.put(&error);
+                writer.put(&Realm(realm));
+                writer.put(&Nonce(nonce));
+                if algorithms {
+                    writer.put(&PasswordAlgorithms::SHA256_MD5);
+                }
+                if fingerprint {
+                    writer.fingerprint();
+                }
+                writer.finish().is_ok_and(|length| length <= budget)
+            });
+            if sent.is_some() {
+                self.counters.challenges += 1;
+                return;
+            }
+        }
+        self.counters.refused += 1;
+        send(out, tuple, |buffer| {
+            let mut writer = MessageWriter::response(buffer, Class::Error, request);
+            writer.put(&ErrorCode { code: ErrorCode::BAD_REQUEST, reason: "" });
+            writer.finish().is_ok()
+        });
+    }
+}
