@@ -181,7 +181,17 @@ mod tests {
         assert!("0.0.0.0/0".parse::<Cidr>().unwrap().contains("8.8.8.8".parse().unwrap()));
         assert!("::/0".parse::<Cidr>().unwrap().contains("2001::1".parse().unwrap()));
         assert!(!"::/0".parse::<Cidr>().unwrap().contains("8.8.8.8".parse().unwrap()));
-        for bad in ["10.0.0.0/33", "10.0.0.0/", "10.0.0.0/+8", "10.0.0/8", "::/129", "", "a/8", "10.1.0.0/8", "fe80::1%eth0/64"] {
+        for bad in [
+            "10.0.0.0/33",
+            "10.0.0.0/",
+            "10.0.0.0/+8",
+            "10.0.0/8",
+            "::/129",
+            "",
+            "a/8",
+            "10.1.0.0/8",
+            "fe80::1%eth0/64",
+        ] {
             assert!(bad.parse::<Cidr>().is_err(), "{bad}");
         }
         assert!("10.1.0.0/8".parse::<Cidr>().unwrap_err().to_string().contains("10.0.0.0/8"));

@@ -200,7 +200,10 @@ pub struct Client {
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Client").field("server", &self.config.server).field("state", &self.state).finish_non_exhaustive()
+        f.debug_struct("Client")
+            .field("server", &self.config.server)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
     }
 }
 

@@ -101,7 +101,8 @@ impl Client {
     }
 
     fn fill(&self, kind: &Kind, writer: &mut MessageWriter<'_>) {
-        let lifetime = self.config.lifetime.map(|lifetime| Lifetime(u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX)));
+        let lifetime =
+            self.config.lifetime.map(|lifetime| Lifetime(u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX)));
         match kind {
             Kind::Allocate => self.fill_allocate(lifetime, writer),
             Kind::Refresh | Kind::Move => {
@@ -169,8 +170,7 @@ impl Client {
         for id in given_up {
             if let Some(at) = self.transactions.iter().position(|transaction| transaction.id == id) {
                 let transaction = self.transactions.swap_remove(at);
-                let failure =
-                    if transaction.violated { Failure::IntegrityViolated } else { Failure::Timeout };
+                let failure = if transaction.violated { Failure::IntegrityViolated } else { Failure::Timeout };
                 self.fail(&transaction.kind, failure);
             }
         }

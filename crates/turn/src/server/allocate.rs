@@ -96,10 +96,8 @@ impl Server {
         let lifetime = message.get::<Lifetime>().map_err(|_| bad)?;
         let ticket = message.get::<MobilityTicket<'_>>().map_err(|_| bad)?;
         let reserve = even.is_some_and(|even| even.reserve_next);
-        let tcp_contradicts = !request.tuple.transport.is_stream()
-            || even.is_some()
-            || token.is_some()
-            || dont_fragment.is_some();
+        let tcp_contradicts =
+            !request.tuple.transport.is_stream() || even.is_some() || token.is_some() || dont_fragment.is_some();
         if (transport == RelayTransport::Tcp && tcp_contradicts)
             || (token.is_some() && (even.is_some() || requested.is_some() || additional.is_some()))
             || (requested.is_some() && additional.is_some())

@@ -33,7 +33,10 @@ pub(super) struct Relay {
 pub(super) enum RelayOwner {
     Allocation(AllocationId),
     /// Kept back by EVEN-PORT, under this token (RFC 8656 §7.2).
-    Reservation { token: u64, by: AllocationId },
+    Reservation {
+        token: u64,
+        by: AllocationId,
+    },
     /// Given up before the I/O layer has answered the bind.
     Nobody,
 }

@@ -225,14 +225,7 @@ impl Authenticator {
             username_anonymity: modern && credentials.secrets.is_empty(),
         });
         let hashes = credentials.users.keys().map(|name| (userhash(name, realm), name.clone())).collect();
-        Self {
-            realm: realm.to_owned(),
-            users: credentials.users,
-            hashes,
-            secrets: credentials.secrets,
-            nonces,
-            modern,
-        }
+        Self { realm: realm.to_owned(), users: credentials.users, hashes, secrets: credentials.secrets, nonces, modern }
     }
 
     pub(super) fn realm(&self) -> &str {
@@ -325,11 +318,8 @@ impl Authenticator {
     ) -> Option<Identity> {
         let try_password = |password: &str| {
             let raw = LongTermKey::new(scheme.algorithm, name, &self.realm, password);
-            let key = if scheme.sha256 {
-                IntegrityKey::sha256(raw.as_bytes())
-            } else {
-                IntegrityKey::sha1(raw.as_bytes())
-            };
+            let key =
+                if scheme.sha256 { IntegrityKey::sha256(raw.as_bytes()) } else { IntegrityKey::sha1(raw.as_bytes()) };
             let valid = request.verify(&key) == Integrity::Valid;
             valid.then_some(key)
         };

@@ -74,7 +74,13 @@ impl Server {
         Ok(())
     }
 
-    fn insert_connection(&mut self, now: Instant, allocation: AllocationId, peer: SocketAddr, state: State) -> Connection {
+    fn insert_connection(
+        &mut self,
+        now: Instant,
+        allocation: AllocationId,
+        peer: SocketAddr,
+        state: State,
+    ) -> Connection {
         let mut number = self.random_u32();
         while number == 0 || self.connections.contains_key(&number) {
             number = number.wrapping_add(1);

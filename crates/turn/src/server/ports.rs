@@ -1,7 +1,7 @@
 //! Which port of which relay address is whose.
 
-use super::config::RelayAddress;
 use super::RelayId;
+use super::config::RelayAddress;
 use parlour_stun::attribute::AddressFamily;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;

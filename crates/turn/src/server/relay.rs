@@ -56,11 +56,9 @@ impl Server {
     ) {
         const KNOWN: &[AttributeType] =
             &[AttributeType::XOR_PEER_ADDRESS, AttributeType::DATA, AttributeType::DONT_FRAGMENT];
-        let (Ok(Some(XorPeerAddress(peer))), Some(data), Ok(dont_fragment)) = (
-            message.get::<XorPeerAddress>(),
-            message.value(AttributeType::DATA),
-            message.get::<DontFragment>(),
-        ) else {
+        let (Ok(Some(XorPeerAddress(peer))), Some(data), Ok(dont_fragment)) =
+            (message.get::<XorPeerAddress>(), message.value(AttributeType::DATA), message.get::<DontFragment>())
+        else {
             self.counters.malformed += 1;
             return;
         };
@@ -131,9 +129,9 @@ impl Server {
             (Some(only), None) | (None, Some(only)) if self.family_of(only) == Some(AddressFamily::of(peer.ip())) => {
                 Some(only)
             }
-            (Some(first), Some(second)) => [first, second]
-                .into_iter()
-                .find(|relay| self.family_of(*relay) == Some(AddressFamily::of(peer.ip()))),
+            (Some(first), Some(second)) => {
+                [first, second].into_iter().find(|relay| self.family_of(*relay) == Some(AddressFamily::of(peer.ip())))
+            }
             _ => None,
         }
     }

@@ -7,6 +7,9 @@ use parlour_stun::attribute::{ErrorCode, Nonce, PasswordAlgorithms, Realm, Unkno
 use parlour_stun::{AttributeType, Class, Message, MessageWriter};
 use std::time::Instant;
 
+/// The longest realm with which a challenge fits in twice the 28 bytes of the shortest Allocate request.
+const SHORT_REALM: usize = 8;
+
 /// Bytes of IP and UDP header, which count when an answer is weighed against its request.
 fn overhead(tuple: &FiveTuple) -> usize {
     if tuple.client.is_ipv4() { 28 } else { 48 }
@@ -93,8 +96,8 @@ impl Server {
     /// Answers 401 or 438 with a nonce (RFC 8489 §9.2.4), in at most twice the bytes of the request.
     ///
     /// A request long enough gets the features of RFC 8489. The 28 bytes that a browser sends first get a short nonce,
-    /// no reason phrase and no algorithms; then the realm's length decides whether the bytes of the datagrams or those
-    /// of the packets are at most doubled. What is shorter still is no useful request, and gets 400.
+    /// no reason phrase and no algorithms, which with a realm of up to eight bytes takes 56. With a longer realm the
+    /// packets are weighed with their IP and UDP headers. What is shorter still is no useful request, and gets 400.
     pub(super) fn challenge(
         &mut self,
         now: Instant,
@@ -111,22 +114,23 @@ impl Server {
         let length = request.as_bytes().len();
         let budget = if tuple.transport.is_stream() { usize::MAX } else { 2 * length };
         let fingerprint = request.fingerprint().is_some();
-        let modern = self.auth.is_modern();
-        let nonces = &self.auth.nonces;
-        let full = nonces.for_address(client, unix_s);
-        let short = nonces.short_for_address(client, unix_s);
         let realm = self.auth.realm();
+        let headers = if realm.len() > SHORT_REALM { overhead(&tuple) } else { 0 };
         let forms = [
-            (ErrorCode::of(code), &full, modern, budget),
-            (ErrorCode { code, reason: "" }, &full, modern, budget),
-            (ErrorCode { code, reason: "" }, &short, false, budget.saturating_add(overhead(&tuple))),
+            (ErrorCode::of(code), false, budget),
+            (ErrorCode { code, reason: "" }, false, budget),
+            (ErrorCode { code, reason: "" }, true, budget.saturating_add(headers)),
         ];
-        for (error, nonce, algorithms, budget) in forms {
+        for (error, short, budget) in forms {
+            let nonces = &self.auth.nonces;
+            let nonce =
+                if short { nonces.short_for_address(client, unix_s) } else { nonces.for_address(client, unix_s) };
+            let algorithms = self.auth.is_modern() && !short;
             let sent = send(out, tuple, |buffer| {
                 let mut writer = MessageWriter::response(buffer, Class::Error, request);
                 writer.put(&error);
                 writer.put(&Realm(realm));
-                writer.put(&Nonce(nonce));
+                writer.put(&Nonce(&nonce));
                 if algorithms {
                     writer.put(&PasswordAlgorithms::SHA256_MD5);
                 }
