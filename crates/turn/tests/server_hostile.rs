@@ -237,6 +237,19 @@ fn challenges_to_one_network_are_limited_and_real_users_elsewhere_are_not() {
 }
 
 #[test]
+fn guesses_at_passwords_are_limited_on_streams_too() {
+    let mut f = Fixture::new();
+    let mut guess = Hand::of(&f, tcp("192.0.2.9:1000"), "ann", "guess");
+    let mut answered = 0;
+    for _ in 0..1_000 {
+        let request = guess.request(Method::ALLOCATE, |w| w.put(&RequestedTransport::UDP));
+        answered += f.client_sends(guess.tuple, &request).len();
+    }
+    assert_eq!(answered, 256);
+    Hand::new(&f, tcp("192.0.2.9:1000")).allocate(&mut f);
+}
+
+#[test]
 fn attributes_behind_the_integrity_are_not_honoured() {
     let mut f = Fixture::new();
     let mut ann = Hand::new(&f, udp("192.0.2.9:1000"));

@@ -176,7 +176,7 @@ impl Server {
             channels: SmallMap::new(),
             by_peer: SmallMap::new(),
             reservation: None,
-            connections: 0,
+            connections: SmallMap::new(),
             bandwidth,
             traffic: Default::default(),
         }));

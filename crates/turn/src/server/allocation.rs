@@ -3,7 +3,7 @@
 use super::auth::Identity;
 use super::limiter::TokenBucket;
 use super::small_map::SmallMap;
-use super::{AllocationId, RelayId};
+use super::{AllocationId, Connection, RelayId};
 use crate::FiveTuple;
 use parlour_stun::attribute::AddressFamily;
 use parlour_stun::{ChannelNumber, TransactionId};
@@ -127,7 +127,8 @@ pub(super) struct Allocation {
     pub(super) reservation: Option<u64>,
     pub(super) refused: Option<(AddressFamily, u16)>,
     pub(super) mobility: Option<Box<Mobility>>,
-    pub(super) connections: u32,
+    /// TCP connections by the peer's address (RFC 6062).
+    pub(super) connections: SmallMap<SocketAddr, Connection>,
     pub(super) bandwidth: Option<Box<[TokenBucket; 2]>>,
     pub(super) traffic: Traffic,
 }

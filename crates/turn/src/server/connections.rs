@@ -36,7 +36,6 @@ enum State {
 #[derive(Debug)]
 pub(super) struct PeerConnection {
     allocation: AllocationId,
-    peer: SocketAddr,
     state: State,
     deadline: Instant,
 }
@@ -47,7 +46,9 @@ impl Server {
         let bad = ErrorCode::BAD_REQUEST;
         let XorPeerAddress(peer) = request.message.get().ok().flatten().ok_or(bad)?;
         let allocation = self.allocations.get(slot as usize).ok_or(ErrorCode::ALLOCATION_MISMATCH)?;
-        let (id, open) = (allocation.id, allocation.connections as usize);
+        let (id, open) = (allocation.id, allocation.connections.len());
+        let existing = allocation.connections.get(&peer).and_then(|connection| self.connections.get(&connection.0));
+        let existing = existing.map(|connection| connection.state);
         if allocation.transport != RelayTransport::Tcp {
             return Err(bad);
         }
@@ -59,8 +60,7 @@ impl Server {
             .and_then(|index| self.allocations.get(slot as usize)?.relays.get(index).copied().flatten())
             .ok_or(ErrorCode::PEER_ADDRESS_FAMILY_MISMATCH)?;
         let transaction = request.message.transaction_id();
-        let existing = self.connections.values().find(|c| c.allocation == id && c.peer == peer);
-        match existing.map(|connection| connection.state) {
+        match existing {
             // A retransmission over a broken path through the I/O layer: the answer is under way.
             Some(State::Connecting(first)) if first == transaction => return Ok(()),
             Some(_) => return Err(ErrorCode::CONNECTION_ALREADY_EXISTS),
@@ -86,9 +86,9 @@ impl Server {
             number = number.wrapping_add(1);
         }
         let deadline = now + PATIENCE;
-        self.connections.insert(number, PeerConnection { allocation, peer, state, deadline });
+        self.connections.insert(number, PeerConnection { allocation, state, deadline });
         if let Some(allocation) = self.allocations.get_mut(allocation.slot as usize) {
-            allocation.connections += 1;
+            allocation.connections.insert(peer, Connection(number), &self.hasher);
         }
         self.timers.push(deadline, Timer::Connection(number));
         Connection(number)
@@ -99,7 +99,7 @@ impl Server {
         if let Some(slot) = self.slot(gone.allocation)
             && let Some(allocation) = self.allocations.get_mut(slot as usize)
         {
-            allocation.connections -= 1;
+            allocation.connections.retain(|_, open| *open != connection);
         }
         Some(gone)
     }
@@ -172,7 +172,8 @@ impl Server {
         let allowed = allocation.is_live()
             && allocation.permits(now, peer.ip())
             && self.may_permit(peer.ip())
-            && (allocation.connections as usize) < self.config.quotas.connections;
+            && allocation.connections.get(&peer).is_none()
+            && allocation.connections.len() < self.config.quotas.connections;
         if !allowed {
             self.counters.dropped_unpermitted += 1;
             return None;
@@ -250,16 +251,5 @@ impl Server {
         if let State::Connecting(transaction) = state {
             self.answer_connect(allocation, transaction, None, out);
         }
-    }
-
-    pub(super) fn close_connections_of(&mut self, allocation: AllocationId) {
-        let requests = &mut self.requests;
-        self.connections.retain(|number, connection| {
-            let keep = connection.allocation != allocation;
-            if !keep {
-                requests.push_back(IoRequest::ClosePeer { connection: Connection(*number) });
-            }
-            keep
-        });
     }
 }

@@ -455,8 +455,9 @@ impl Server {
         for relay in allocation.relays.into_iter().flatten() {
             self.close_relay(relay);
         }
-        if allocation.connections > 0 {
-            self.close_connections_of(allocation.id);
+        for (_, connection) in allocation.connections.iter() {
+            self.connections.remove(&connection.0);
+            self.requests.push_back(IoRequest::ClosePeer { connection: *connection });
         }
         self.release_quota(&allocation);
         if allocation.is_live() {

@@ -71,9 +71,11 @@ impl Server {
         });
     }
 
-    /// Whether an answer without proof may be sent to this client now. Streams have shown their address.
-    fn may_answer(&mut self, now: Instant, tuple: &FiveTuple) -> bool {
-        let may = tuple.transport.is_stream() || self.limiter.take(now, tuple.client.ip());
+    /// Whether an answer may be sent to somebody who has not proved anything. A stream has shown that its address is
+    /// real and may ask, but guesses at passwords are counted there too.
+    fn may_answer(&mut self, now: Instant, tuple: &FiveTuple, request: &Message<'_>) -> bool {
+        let guess = request.has_integrity() || request.has_integrity_sha256();
+        let may = (tuple.transport.is_stream() && !guess) || self.limiter.take(now, tuple.client.ip());
         if !may {
             self.counters.limited += 1;
         }
@@ -82,7 +84,7 @@ impl Server {
 
     /// Answers 400 without integrity, in 28 bytes.
     pub(super) fn bad_request(&mut self, now: Instant, out: &mut Outbox<Via>, tuple: FiveTuple, request: &Message<'_>) {
-        if !self.may_answer(now, &tuple) {
+        if !self.may_answer(now, &tuple, request) {
             return;
         }
         self.counters.refused += 1;
@@ -106,7 +108,7 @@ impl Server {
         request: &Message<'_>,
         code: u16,
     ) {
-        if !self.may_answer(now, &tuple) {
+        if !self.may_answer(now, &tuple, request) {
             return;
         }
         let unix_s = self.unix_s(now);

@@ -23,6 +23,10 @@ impl<K: Copy + Eq + Hash, V> SmallMap<K, V> {
         self.entries.len()
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &(K, V)> {
+        self.entries.iter()
+    }
+
     fn position(&self, key: &K) -> Option<usize> {
         match &self.index {
             None => self.entries.iter().position(|(k, _)| k == key),
