@@ -454,22 +454,31 @@ fn dual_allocations_and_reserved_ports_are_asked_for() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
-    /// With a third of all packets lost, repeated or late, every client gets its allocation and its data through.
+    /// Packets are lost, repeated and late: a client gets through, or says after 40 s that nobody answers. With less
+    /// than one in ten lost it gets through.
     #[test]
-    fn every_client_gets_through_a_bad_network(seed in any::<u64>(), loss in 0u8..30, jitter in 0u64..200) {
-        let mut w = world(seed % 1_000_000);
+    fn every_client_gets_through_a_bad_network_or_says_so(seed in 0u64..1_000_000, loss in 0u8..40, jitter in 0u64..200) {
+        let mut w = world(seed);
         w.loss_percent = loss;
         w.jitter_ms = jitter;
-        w.run(30 * SECOND);
-        prop_assert!(w.is_allocated(), "{:?}", w.events);
-        w.client.bind_channel(w.f.now, addr(PEER));
-        w.run(30 * SECOND);
-        prop_assert!(w.events.contains(&Event::ChannelBound(addr(PEER))));
-        for _ in 0..40 {
-            w.send(b"data").unwrap();
+        w.run(85 * SECOND);
+        if !w.is_allocated() {
+            prop_assert!(loss >= 10);
+            prop_assert_eq!(w.closed(), Some(&Failure::Timeout));
+            return Ok(());
         }
-        w.run(SECOND);
-        prop_assert!(w.received.contains(&b"data".to_vec()));
+        w.client.bind_channel(w.f.now, addr(PEER));
+        w.run(45 * SECOND);
+        let bound = w.events.contains(&Event::ChannelBound(addr(PEER)));
+        let refused = w.events.contains(&Event::ChannelRefused(addr(PEER), Failure::Timeout));
+        prop_assert!(bound || (refused && loss >= 10), "{:?}", w.events);
+        if bound {
+            for _ in 0..60 {
+                w.send(b"data").unwrap();
+            }
+            w.run(SECOND);
+            prop_assert!(w.received.contains(&b"data".to_vec()));
+        }
         prop_assert_eq!(w.f.server.len(), 1);
     }
 
