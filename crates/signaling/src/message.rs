@@ -7,11 +7,11 @@
 //! - An unknown field is ignored. An unknown `t` with an `id` is answered by [`ErrorCode::Unsupported`]; without, it is ignored.
 //! - `id` (client) asks for exactly one reply, [`ServerMessage::Ok`] or [`ServerMessage::Error`], that carries it as `re`.
 //! - `seq` numbers what each side sends in a session, from 1, without gaps. The receiver ignores a number it has seen. `hello`, `ping`,
-//!   `welcome`, `pong`, `moved`, `bye` and errors outside a session carry none. After a cut, each side sends again what the other has not seen.
+//!   `welcome`, `pong`, `moved`, `bye` and fatal errors carry none. After a cut, each side sends again what the other has not seen.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 /// The protocol's major version, the number in the WebSocket subprotocol [`SUBPROTOCOL`].
 pub const VERSION: u32 = 1;
@@ -217,15 +217,41 @@ pub enum Source {
     Screen,
 }
 
+/// The type of a candidate (RFC 8445 §5.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CandidateType {
+    /// An address of the machine itself.
+    Host,
+    /// The address that a STUN server saw.
+    Srflx,
+    /// The address that the other end saw.
+    Prflx,
+    /// An address on a TURN server.
+    Relay,
+}
+
+/// What carries a connection's packets; for a relayed one, on the way to the TURN server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PairProtocol {
+    /// UDP.
+    Udp,
+    /// TCP.
+    Tcp,
+    /// TLS over TCP.
+    Tls,
+}
+
 /// How a peer-to-peer connection came about, for the call record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PairStats {
     /// The other end.
     pub peer: PeerId,
-    /// The local candidate's type (RFC 8445): `host`, `srflx`, `prflx` or `relay`.
-    pub path: String,
-    /// `udp`, `tcp` or `tls`.
-    pub proto: String,
+    /// The local candidate's type.
+    pub path: CandidateType,
+    /// What carries it.
+    pub proto: PairProtocol,
     /// Round-trip time in milliseconds.
     pub rtt_ms: u32,
     /// Packets lost of those this client should have received, in percent.
@@ -240,7 +266,7 @@ pub struct PairStats {
 pub enum ClientMessage {
     /// The first message: who comes, to which room, and perhaps in which session.
     Hello {
-        /// [`VERSION`].
+        /// The protocol's major version: 1.
         v: u32,
         /// The room.
         room: RoomId,
@@ -281,8 +307,7 @@ pub enum ClientMessage {
         /// Which generation of it.
         r#gen: u32,
         /// W3C `RTCIceCandidateInit`, passed on unread.
-        #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
-        cand: Box<RawValue>,
+        cand: Option<Map<String, Value>>,
     },
     /// Asks the other end for an ICE restart.
     Restart {
@@ -335,8 +360,7 @@ pub enum ClientMessage {
         /// What it is about; 1 to 64 characters, chosen by the application.
         topic: String,
         /// Any JSON, passed on unread.
-        #[schemars(with = "serde_json::Value")]
-        data: Box<RawValue>,
+        data: Value,
     },
     /// Lets a waiting participant in, or turns it away. Hosts only.
     Admit {
@@ -455,7 +479,8 @@ pub enum Reason {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "t", rename_all = "snake_case")]
 pub enum ServerMessage {
-    /// Answers `hello`; sent again, with a snapshot, when a waiting participant is admitted or when events could not be kept.
+    /// Answers `hello`; sent again, with a snapshot, when a waiting participant is admitted or when events could not be kept. With a
+    /// snapshot it replaces all that the client knew of the room.
     Welcome {
         /// The session.
         sid: SessionId,
@@ -487,33 +512,32 @@ pub enum ServerMessage {
     },
     /// A session description; `pc` names its origin.
     Sdp {
-        /// See [`ClientMessage::Sdp`].
+        /// Which connection: `p:` and the id of the one who sent it.
         pc: ConnectionId,
-        /// See [`ClientMessage::Sdp`].
+        /// Which generation of it.
         r#gen: u32,
-        /// See [`ClientMessage::Sdp`].
+        /// What kind of description.
         kind: SdpKind,
-        /// See [`ClientMessage::Sdp`].
+        /// The description (RFC 8866). Empty for a rollback.
         sdp: String,
     },
     /// A candidate; `pc` names its origin.
     Ice {
-        /// See [`ClientMessage::Ice`].
+        /// Which connection: `p:` and the id of the one who sent it.
         pc: ConnectionId,
-        /// See [`ClientMessage::Ice`].
+        /// Which generation of it.
         r#gen: u32,
-        /// See [`ClientMessage::Ice`].
-        #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
-        cand: Box<RawValue>,
+        /// W3C `RTCIceCandidateInit`; `null` for the end of candidates.
+        cand: Option<Map<String, Value>>,
     },
     /// The other end asks for an ICE restart.
     Restart {
-        /// See [`ClientMessage::Restart`].
+        /// Which connection: `p:` and the id of the one who sent it.
         pc: ConnectionId,
-        /// See [`ClientMessage::Restart`].
+        /// Which generation of it.
         r#gen: u32,
     },
-    /// A participant came, changed or went.
+    /// A participant came, changed or went. Those whose own name, media, hand or role changed get it, too.
     Peer {
         /// What happened.
         op: PeerOp,
@@ -528,7 +552,7 @@ pub enum ServerMessage {
         /// It, whole.
         room: Room,
     },
-    /// Somebody reacts.
+    /// Somebody reacts; the one who does gets it too.
     Reaction {
         /// Who.
         from: PeerId,
@@ -547,8 +571,7 @@ pub enum ServerMessage {
         /// What it is about.
         topic: String,
         /// Any JSON.
-        #[schemars(with = "serde_json::Value")]
-        data: Box<RawValue>,
+        data: Value,
     },
     /// A request to switch a source off. The client decides, or its person does.
     AskMute {
@@ -654,4 +677,36 @@ pub enum ErrorCode {
     Draining,
     /// Something broke in the server; it is logged.
     Internal,
+}
+
+impl ErrorCode {
+    /// The code as it stands in messages.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::BadMessage => "bad_message",
+            Self::Unsupported => "unsupported",
+            Self::UnknownVersion => "unknown_version",
+            Self::OutOfOrder => "out_of_order",
+            Self::TokenRequired => "token_required",
+            Self::BadToken => "bad_token",
+            Self::PasswordRequired => "password_required",
+            Self::BadPassword => "bad_password",
+            Self::BadRoom => "bad_room",
+            Self::BadName => "bad_name",
+            Self::RoomUnknown => "room_unknown",
+            Self::RoomFull => "room_full",
+            Self::RoomLocked => "room_locked",
+            Self::ServerFull => "server_full",
+            Self::TooManyConnections => "too_many_connections",
+            Self::TooManyJoins => "too_many_joins",
+            Self::Rate => "rate",
+            Self::TooLarge => "too_large",
+            Self::NotPermitted => "not_permitted",
+            Self::NoSuchPeer => "no_such_peer",
+            Self::SlowReader => "slow_reader",
+            Self::IdleTimeout => "idle_timeout",
+            Self::Draining => "draining",
+            Self::Internal => "internal",
+        }
+    }
 }

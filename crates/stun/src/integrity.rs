@@ -4,8 +4,7 @@
 //! depend on the key alone: they are computed once, so that a message of 76 bytes costs three compressions, not five.
 
 use crate::credentials::{CredentialError, LongTermKey, PasswordAlgorithm, opaque_string};
-use sha1::digest::generic_array::GenericArray;
-use sha1::digest::generic_array::typenum::U64;
+use sha2::digest::generic_array::GenericArray;
 use subtle::ConstantTimeEq;
 
 const BLOCK: usize = 64;
@@ -23,7 +22,7 @@ pub enum Integrity {
 }
 
 macro_rules! hmac {
-    ($(#[$doc:meta])* $name:ident, $word:ty, $words:literal, $bytes:literal, $init:expr, $compress:path) => {
+    ($(#[$doc:meta])* $name:ident, $word:ty, $words:literal, $bytes:literal, $init:expr) => {
         $(#[$doc])*
         #[derive(Clone)]
         pub struct $name {
@@ -45,8 +44,8 @@ macro_rules! hmac {
                 }
                 let mut inner = $init;
                 let mut outer = $init;
-                $compress(&mut inner, std::slice::from_ref(GenericArray::from_slice(&block.map(|b| b ^ 0x36))));
-                $compress(&mut outer, std::slice::from_ref(GenericArray::from_slice(&block.map(|b| b ^ 0x5C))));
+                inner.compress(&block.map(|b| b ^ 0x36));
+                outer.compress(&block.map(|b| b ^ 0x5C));
                 Self { inner, outer }
             }
 
@@ -70,7 +69,7 @@ macro_rules! hmac {
                 block[2..4].copy_from_slice(&length.to_be_bytes());
                 let mut state = self.inner;
                 if first_len == BLOCK {
-                    $compress(&mut state, std::slice::from_ref(GenericArray::from_slice(&block)));
+                    state.compress(&block);
                     absorb(&mut state, rest, BLOCK + covered.len());
                 } else {
                     absorb(&mut state, block.get(..first_len).unwrap_or_default(), BLOCK + first_len);
@@ -102,28 +101,25 @@ macro_rules! hmac {
 
 /// A hash state that takes blocks of 64 bytes.
 trait Compress {
-    fn compress(&mut self, block: &GenericArray<u8, U64>);
+    fn compress(&mut self, block: &[u8; BLOCK]);
 }
 
 impl Compress for [u32; 5] {
-    fn compress(&mut self, block: &GenericArray<u8, U64>) {
-        sha1::compress(self, std::slice::from_ref(block));
+    fn compress(&mut self, block: &[u8; BLOCK]) {
+        sha1::block_api::compress(self, std::slice::from_ref(block));
     }
 }
 
 impl Compress for [u32; 8] {
-    fn compress(&mut self, block: &GenericArray<u8, U64>) {
-        sha2::compress256(self, std::slice::from_ref(block));
+    fn compress(&mut self, block: &[u8; BLOCK]) {
+        sha2::compress256(self, std::slice::from_ref(GenericArray::from_slice(block)));
     }
 }
 
 /// Hashes `data` and the padding of a hash whose whole input, with what came before, is `total` bytes long.
 fn absorb<S: Compress>(state: &mut S, data: &[u8], total: usize) {
-    let chunks = data.chunks_exact(BLOCK);
-    let rest = chunks.remainder();
-    for chunk in chunks {
-        state.compress(GenericArray::from_slice(chunk));
-    }
+    let (blocks, rest) = data.as_chunks();
+    blocks.iter().for_each(|block| state.compress(block));
     let mut last = [0; BLOCK];
     for (to, from) in last.iter_mut().zip(rest) {
         *to = *from;
@@ -132,11 +128,11 @@ fn absorb<S: Compress>(state: &mut S, data: &[u8], total: usize) {
         *end = 0x80;
     }
     if rest.len() >= BLOCK - 8 {
-        state.compress(GenericArray::from_slice(&last));
+        state.compress(&last);
         last = [0; BLOCK];
     }
     last[BLOCK - 8..].copy_from_slice(&(total as u64 * 8).to_be_bytes());
-    state.compress(GenericArray::from_slice(&last));
+    state.compress(&last);
 }
 
 fn bytes_of<const W: usize, const B: usize>(words: &[u32; W]) -> [u8; B] {
@@ -150,16 +146,12 @@ fn bytes_of<const W: usize, const B: usize>(words: &[u32; W]) -> [u8; B] {
 hmac!(
     /// HMAC-SHA1 with a kept key state (RFC 2104).
     HmacSha1, u32, 5, 20,
-    [0x6745_2301, 0xEFCD_AB89, 0x98BA_DCFE, 0x1032_5476, 0xC3D2_E1F0],
-    sha1::compress
-);
+    [0x6745_2301, 0xEFCD_AB89, 0x98BA_DCFE, 0x1032_5476, 0xC3D2_E1F0]);
 
 hmac!(
     /// HMAC-SHA-256 with a kept key state (RFC 2104, RFC 4231).
     HmacSha256, u32, 8, 32,
-    [0x6A09_E667, 0xBB67_AE85, 0x3C6E_F372, 0xA54F_F53A, 0x510E_527F, 0x9B05_688C, 0x1F83_D9AB, 0x5BE0_CD19],
-    sha2::compress256
-);
+    [0x6A09_E667, 0xBB67_AE85, 0x3C6E_F372, 0xA54F_F53A, 0x510E_527F, 0x9B05_688C, 0x1F83_D9AB, 0x5BE0_CD19]);
 
 /// A key for MESSAGE-INTEGRITY or MESSAGE-INTEGRITY-SHA256, its hash states kept.
 #[derive(Clone, Debug)]
@@ -241,11 +233,18 @@ mod tests {
 
     #[test]
     fn every_length_around_the_block_borders_equals_the_plain_hash() {
-        use sha1::Digest;
         for length in 0..300 {
             let data = vec![length as u8; length];
-            assert_eq!(HmacSha1::digest(&data).to_vec(), sha1::Sha1::digest(&data).to_vec(), "{length} bytes");
-            assert_eq!(HmacSha256::digest(&data).to_vec(), sha2::Sha256::digest(&data).to_vec(), "{length} bytes");
+            assert_eq!(
+                HmacSha1::digest(&data).to_vec(),
+                <sha1::Sha1 as sha1::Digest>::digest(&data).to_vec(),
+                "{length} bytes"
+            );
+            assert_eq!(
+                HmacSha256::digest(&data).to_vec(),
+                <sha2::Sha256 as sha2::Digest>::digest(&data).to_vec(),
+                "{length} bytes"
+            );
         }
     }
 

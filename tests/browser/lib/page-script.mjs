@@ -1,0 +1,57 @@
+// Runs in every page before its own scripts: remembers its peer connections, so that a test can read what the browser itself measures.
+export function instrument() {
+  if (globalThis.probe) return;
+  const connections = [];
+  const Native = globalThis.RTCPeerConnection;
+  if (Native) {
+    globalThis.RTCPeerConnection = new Proxy(Native, {
+      construct(target, args) {
+        const connection = Reflect.construct(target, args);
+        connections.push(connection);
+        return connection;
+      },
+    });
+  }
+  const live = () => connections.filter((connection) => connection.connectionState !== 'closed');
+
+  async function read(connection) {
+    const all = [...(await connection.getStats()).values()];
+    const byId = new Map(all.map((entry) => [entry.id, entry]));
+    const transport = all.find((entry) => entry.type === 'transport');
+    const pair = byId.get(transport?.selectedCandidatePairId) ?? all.find((entry) => entry.type === 'candidate-pair' && (entry.selected || entry.nominated) && entry.state === 'succeeded');
+    const videos = all.filter((entry) => entry.type === 'inbound-rtp' && entry.kind === 'video')
+      .map((entry) => ({ mid: entry.mid, frames: entry.framesDecoded ?? 0, width: entry.frameWidth, height: entry.frameHeight, freezes: entry.freezeCount }));
+    const audios = all.filter((entry) => entry.type === 'inbound-rtp' && entry.kind === 'audio')
+      .map((entry) => ({ mid: entry.mid, energy: entry.totalAudioEnergy ?? 0, level: entry.audioLevel ?? 0, bytes: entry.bytesReceived ?? 0 }));
+    return {
+      state: connection.connectionState,
+      ice: connection.iceConnectionState,
+      ufrag: /a=ice-ufrag:(\S+)/.exec(connection.localDescription?.sdp ?? '')?.[1],
+      frames: videos.reduce((sum, video) => sum + video.frames, 0),
+      energy: audios.reduce((sum, audio) => sum + audio.energy, 0),
+      audioBytes: audios.reduce((sum, audio) => sum + audio.bytes, 0),
+      videos,
+      audios,
+      tls: transport?.tlsVersion,
+      dtlsCipher: transport?.dtlsCipher,
+      srtpCipher: transport?.srtpCipher,
+      local: byId.get(pair?.localCandidateId)?.candidateType,
+      remote: byId.get(pair?.remoteCandidateId)?.candidateType,
+    };
+  }
+
+  globalThis.probe = {
+    connections,
+    /** What each live connection has received so far. */
+    media: () => Promise.all(live().map(read)),
+    /** The average colour of a picture, and the picture itself in few pixels, to see whether it moves. */
+    picture(video) {
+      const canvas = document.createElement('canvas');
+      canvas.width = 32;
+      canvas.height = 18;
+      const context = canvas.getContext('2d', { willReadFrequently: true });
+      context.drawImage(video, 0, 0, 32, 18);
+      return [...context.getImageData(0, 0, 32, 18).data];
+    },
+  };
+}
