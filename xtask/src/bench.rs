@@ -41,7 +41,7 @@ pub(crate) fn soak(name: &str) -> Result {
 fn load(arguments: &[&str]) -> Result {
     let (parlour, load) = build()?;
     let mut command = repo::command("benches/signaling", &load.to_string_lossy(), arguments);
-    step::run(command.env("PARLOUR_BIN", parlour), "See the message above.")
+    step::run(command.env("TEST_PARLOUR_BIN", parlour), "See the message above.")
 }
 
 /// Builds the server and the load client as people run them: optimised.
@@ -52,7 +52,7 @@ fn build() -> Result<(PathBuf, PathBuf)> {
                 "build",
                 "--release",
                 "--package",
-                "parlour-cli",
+                "parlour",
                 "--package",
                 "parlour-bench-signaling",
             ]),

@@ -1,11 +1,11 @@
 // What scenarios do and look at in a call.
 import { test } from 'node:test';
 import { keepEvidence } from './browsers.mjs';
-import { until } from './wait.mjs';
+import { PATIENCE, until } from './wait.mjs';
 
 /** A test that keeps pictures, messages and states of all open pages when it fails. */
 export function scenario(name, body, { timeout = 180_000 } = {}) {
-  test(name, { timeout }, async (t) => {
+  test(name, { timeout: timeout * PATIENCE }, async (t) => {
     try {
       await body(t);
     } catch (error) {
