@@ -11,7 +11,7 @@ const budgets = [
 
 let over = false;
 for (const { name, entry, external, kB } of budgets) {
-  const [{ output }] = await build({
+  const { output } = await build({
     root,
     configFile: false,
     logLevel: 'error',
@@ -20,15 +20,18 @@ for (const { name, entry, external, kB } of budgets) {
       write: false,
       target: 'es2022',
       minify: true,
-      lib: { entry, formats: ['es'] },
-      // A library build keeps white space so that bundlers can shake it; an application's build does not, and that is what is measured.
-      rolldownOptions: { external, output: { minify: true } },
+      modulePreload: false,
+      rolldownOptions: { input: entry, preserveEntrySignatures: 'strict', external },
     },
   });
-  const code = output.map((chunk) => chunk.code ?? '').join('');
-  const size = gzipSync(code, { level: 9 }).length;
-  const ok = size <= kB * 1000;
+  const gzip = (chunks) => chunks.reduce((sum, chunk) => sum + gzipSync(chunk.code ?? '', { level: 9 }).length, 0) / 1000;
+  // What is imported on demand is loaded beside the page's own code and is counted for itself.
+  const first = new Set(output.filter((chunk) => chunk.isEntry));
+  for (const chunk of first) for (const other of output) if (chunk.imports.includes(other.fileName)) first.add(other);
+  const size = gzip([...first]);
+  const later = gzip(output.filter((chunk) => !first.has(chunk)));
+  const ok = size <= kB;
   over ||= !ok;
-  console.log(`${ok ? 'ok  ' : 'OVER'} ${name}: ${(code.length / 1000).toFixed(1)} kB minified, ${(size / 1000).toFixed(2)} of ${kB} kB gzip`);
+  console.log(`${ok ? 'ok  ' : 'OVER'} ${name}: ${size.toFixed(2)} of ${kB} kB gzip${later ? `, and ${later.toFixed(2)} kB on demand` : ''}`);
 }
 process.exit(over ? 1 : 0);

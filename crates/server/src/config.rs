@@ -13,9 +13,12 @@ use std::time::Duration;
 
 pub use load::{ConfigError, Inputs, Loaded, Origin as Source, Problem, env_name, flag_name, load};
 pub use value::{
-    AuthMode, Cidr, IceServer, JwtAlgorithm, JwtKey, Listen, LogLevel, MetricsAccess, Origin, Secret, Switch, Value,
-    duration_text,
+    AuthMode, Cidr, Domain, HttpsUrl, IceServer, JwtAlgorithm, JwtKey, Listen, LogLevel, MetricsAccess, Origin, Secret,
+    Switch, Value, duration_text,
 };
+
+const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
+const LETS_ENCRYPT_STAGING: &str = "https://acme-staging-v02.api.letsencrypt.org/directory";
 
 /// One configuration key: its names, its help, and how to set and read it.
 pub struct Key {
@@ -156,13 +159,13 @@ keys! {
         /// Directory for certificates, keys and the database. Made if missing.
         data: PathBuf = PathBuf::from("parlour-data");
         /// The server's public name. When set, a certificate is got by ACME and HTTPS moves to port 443.
-        domain: Option<String> = None;
+        domain: Option<Domain> = None;
         /// Certificate chain in PEM, instead of the built-in authority's. Read again when the file changes.
         cert: Option<PathBuf> = None;
         /// Private key of `cert` in PEM.
         key: Option<PathBuf> = None;
         /// URL of the ACME directory.
-        acme_directory: String = "https://acme-v02.api.letsencrypt.org/directory".into();
+        acme_directory: HttpsUrl = HttpsUrl::known(LETS_ENCRYPT);
         /// Use Let's Encrypt's staging directory: for trying out, browsers do not trust its certificates.
         acme_staging: bool = false;
         /// E-mail address that the ACME authority may write to.
@@ -261,8 +264,8 @@ impl Config {
                 }
             }
         }
-        if self.acme_staging {
-            self.acme_directory = "https://acme-staging-v02.api.letsencrypt.org/directory".into();
+        if self.acme_staging && self.acme_directory.as_str() == LETS_ENCRYPT {
+            self.acme_directory = HttpsUrl::known(LETS_ENCRYPT_STAGING);
         }
     }
 
@@ -274,6 +277,12 @@ impl Config {
         }
         if self.domain.is_some() && self.cert.is_some() {
             return Some(("domain", "domain gets a certificate by ACME, cert brings one: give only one of them"));
+        }
+        if self.acme_staging && self.acme_directory.as_str() != LETS_ENCRYPT_STAGING {
+            return Some((
+                "acme_staging",
+                "acme_staging chooses a directory, acme_directory another one: give only one",
+            ));
         }
         if self.domain.is_some() && self.listen == Switch::Off {
             return Some(("listen", "domain gets a certificate for HTTPS, so HTTPS cannot be off"));

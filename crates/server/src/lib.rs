@@ -57,9 +57,12 @@ pub enum Error {
     /// The database cannot be used.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// The certificates cannot be used.
+    #[error(transparent)]
+    Tls(#[from] tls::TlsError),
     /// The keys of tokens cannot be used.
-    #[error("cannot use the keys of tokens ({0}): check the setting auth.jwt")]
-    Keys(String),
+    #[error(transparent)]
+    TokenKeys(#[from] token_keys::TokenKeyError),
     /// The system refuses threads or signals.
     #[error("cannot start ({0})")]
     Runtime(io::Error),
@@ -81,8 +84,8 @@ pub struct Ready {
     pub lan_urls: Vec<String>,
     /// The SHA-256 fingerprint of the certificate.
     pub fingerprint: Option<String>,
-    /// The certificate of the local authority, to be trusted by other devices.
-    pub ca_path: Option<PathBuf>,
+    /// The SHA-256 fingerprint of the local authority's certificate, which other devices may be asked to trust.
+    pub ca_fingerprint: Option<String>,
 }
 
 /// Runs a server until it is told to stop by a signal: SIGTERM, SIGINT or Ctrl-C. A second signal stops it at once.
@@ -122,19 +125,33 @@ pub(crate) struct App {
     ice_servers: IceServers,
     draining: AtomicBool,
     live: lifecycle::Live,
-    https: OnceLock<Option<SocketAddr>>,
-    lan_urls: OnceLock<Vec<String>>,
+    /// Where HTTPS and HTTP are really listened for.
+    bound: OnceLock<(Option<SocketAddr>, Option<SocketAddr>)>,
     warned_of_proxy: Once,
 }
 
 impl App {
     /// The port of HTTPS, if it is on.
     fn https_port(&self) -> Option<u16> {
-        self.https.get().copied().flatten().map(|addr| addr.port())
+        self.bound.get().and_then(|(https, _)| *https).map(|addr| addr.port())
     }
 
-    fn lan_urls(&self) -> &[String] {
-        self.lan_urls.get().map_or(&[], Vec::as_slice)
+    /// Addresses for other devices on the network. HTTPS, as cameras need it; without, plain HTTP where it is open to them.
+    fn lan_urls(&self) -> Vec<String> {
+        let (https, http) = self.bound.get().copied().unwrap_or_default();
+        let open = |addr: Option<SocketAddr>| addr.filter(|addr| !addr.ip().to_canonical().is_loopback());
+        let (scheme, default, addr) = match (open(https), open(http)) {
+            (Some(https), _) => ("https", 443, https),
+            (None, Some(http)) => ("http", 80, http),
+            (None, None) => return Vec::new(),
+        };
+        if let Some(domain) = &self.config.domain {
+            return vec![format!("{scheme}://{}", at_port(domain, addr.port(), default))];
+        }
+        let hosts = if addr.ip().is_unspecified() { tls::lan_addresses() } else { vec![addr.ip()] };
+        let reached = |ip: &IpAddr| !ip.is_ipv6() || addr.is_ipv6();
+        let url = |ip: IpAddr| format!("{scheme}://{}", at_port(&in_url(ip), addr.port(), default));
+        hosts.into_iter().filter(reached).map(url).collect()
     }
 
     /// Longest signaling message, in bytes.
@@ -156,6 +173,19 @@ impl App {
             );
         });
     }
+}
+
+/// An address as it stands in a URL (RFC 3986 §3.2.2).
+fn in_url(ip: IpAddr) -> String {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) => format!("[{ip}]"),
+        ip => ip.to_string(),
+    }
+}
+
+/// A host with its port, unless that is the scheme's own.
+fn at_port(host: &str, port: u16, default: u16) -> String {
+    if port == default { host.to_owned() } else { format!("{host}:{port}") }
 }
 
 /// Locks a mutex. What it protects stays usable when another thread has panicked.

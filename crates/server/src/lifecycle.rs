@@ -1,6 +1,6 @@
 //! From start to stop.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -9,6 +9,7 @@ use parlour_signaling::message::{IceServer, RoomId};
 use parlour_signaling::{Auth, HubConfig, IceServers, PasswordHash};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
 
 use crate::config::{AuthMode, Config, Listen, Switch};
 use crate::http::assets::Assets;
@@ -17,7 +18,8 @@ use crate::limits::{Limits, TrustedProxies};
 use crate::metrics::Metrics;
 use crate::shards::{Shards, random};
 use crate::storage::Storage;
-use crate::{App, Error, Ready, listen, secret};
+use crate::tls::Tls;
+use crate::{App, Error, Ready, at_port, in_url, listen, secret, token_keys};
 
 /// How often histograms are tidied.
 const TIDY: Duration = Duration::from_secs(10);
@@ -28,6 +30,8 @@ pub struct Server {
     ready: Ready,
     storage: Storage,
     stop: watch::Sender<bool>,
+    /// What watches over certificates; ends with the server.
+    _certificates: Option<JoinSet<()>>,
 }
 
 impl Server {
@@ -61,18 +65,25 @@ impl Server {
             ice_servers,
             draining: false.into(),
             live: Live::default(),
-            https: OnceLock::new(),
-            lan_urls: OnceLock::new(),
+            bound: OnceLock::new(),
             warned_of_proxy: std::sync::Once::new(),
             config,
         });
 
-        let http = bind(&app.config.http, "http")?;
+        let tls = app.config.listen.on().map(|_| Tls::load(&app.config)).transpose()?;
+        let (https, http) = (bind(&app.config.listen, "listen")?, bind(&app.config.http, "http")?);
+        let (https_addr, http_addr) = (addr(https.as_ref()), addr(http.as_ref()));
+        let _ = app.bound.set((https_addr, http_addr));
+        let mut routes = router(Arc::clone(&app));
+        if let Some(tls) = &tls {
+            routes = routes.merge(tls.router());
+        }
         let (stop, stopping) = watch::channel(false);
-        let routes = router(Arc::clone(&app));
-        let http_addr = addr(http.as_ref());
         if let Some(listener) = http {
-            tokio::spawn(accept(Arc::clone(&app), listener, Plain::Http, routes, stopping));
+            tokio::spawn(accept(Arc::clone(&app), listener, Plain::Http, routes.clone(), stopping.clone()));
+        }
+        if let (Some(listener), Some(tls)) = (https, &tls) {
+            tokio::spawn(accept(Arc::clone(&app), listener, Plain::Tls(Arc::clone(tls)), routes, stopping));
         }
         app.shards.spawn_timers();
         let tidying = app.metrics.clone();
@@ -83,8 +94,16 @@ impl Server {
                 tidying.tidy();
             }
         });
-        let ready = Ready { http: http_addr, https: None, local_url: local_url(http_addr, None), lan_urls: Vec::new(), fingerprint: None, ca_path: None };
-        Ok(Self { app, ready, storage, stop })
+        let ready = Ready {
+            http: http_addr,
+            https: https_addr,
+            local_url: local_url(http_addr, https_addr),
+            lan_urls: app.lan_urls(),
+            fingerprint: tls.as_ref().map(|tls| tls.fingerprint()),
+            ca_fingerprint: tls.as_ref().and_then(|tls| tls.ca_fingerprint()),
+        };
+        let certificates = tls.as_ref().map(Tls::spawn);
+        Ok(Self { app, ready, storage, stop, _certificates: certificates })
     }
 
     /// What to tell the person who started it.
@@ -176,15 +195,14 @@ fn addr(listener: Option<&TcpListener>) -> Option<SocketAddr> {
 
 /// The best address for a browser on this machine: plain HTTP, where no certificate asks for trust.
 fn local_url(http: Option<SocketAddr>, https: Option<SocketAddr>) -> String {
-    let host = |addr: SocketAddr| match addr.ip() {
-        ip if ip.is_unspecified() || ip.is_loopback() => "localhost".to_owned(),
-        std::net::IpAddr::V6(ip) => format!("[{ip}]"),
-        ip => ip.to_string(),
-    };
-    match (http, https) {
-        (Some(addr), _) => format!("http://{}:{}", host(addr), addr.port()),
-        (None, Some(addr)) => format!("https://{}:{}", host(addr), addr.port()),
-        (None, None) => String::new(),
+    let host = |ip: IpAddr| if ip.is_unspecified() || ip.to_canonical().is_loopback() { "localhost".to_owned() } else { in_url(ip) };
+    // Over plain HTTP only loopback gets cameras.
+    let full = |addr: &SocketAddr| addr.ip().is_unspecified() || addr.ip().to_canonical().is_loopback();
+    match (http.filter(full), https, http) {
+        (Some(addr), _, _) => format!("http://{}", at_port(&host(addr.ip()), addr.port(), 80)),
+        (None, Some(addr), _) => format!("https://{}", at_port(&host(addr.ip()), addr.port(), 443)),
+        (None, None, Some(addr)) => format!("http://{}", at_port(&host(addr.ip()), addr.port(), 80)),
+        (None, None, None) => String::new(),
     }
 }
 
@@ -209,7 +227,7 @@ fn ice_servers(config: &Config) -> IceServers {
 fn hub_config(config: &Config, ice_servers: IceServers) -> Result<HubConfig, Error> {
     let password = config.auth.password.as_ref().or(config.room.password.as_ref());
     let auth = match (config.auth.mode, password) {
-        (AuthMode::Token, _) => Auth::Token(secret::key_set(config)?),
+        (AuthMode::Token, _) => Auth::Token(token_keys::verifying(config)?),
         (AuthMode::Password, Some(password)) => Auth::Password(PasswordHash::new(password.expose(), &mut random)),
         (AuthMode::Open, _) | (AuthMode::Password, None) => match &config.room.password {
             Some(password) => Auth::Password(PasswordHash::new(password.expose(), &mut random)),

@@ -103,17 +103,15 @@ impl Metrics {
                 for pair in pairs {
                     self.pair_rtt.record(f64::from(pair.rtt_ms) / 1000.0);
                     self.pair_quality.record(f64::from(pair.quality));
-                    self.pair(&pair.path, &pair.proto);
+                    self.pair(word(&pair.path), word(&pair.proto));
                 }
             }
             _ => {}
         }
     }
 
-    /// Counts a report about a pair by its kind. What clients make up counts as "other", so that they cannot make up new series.
-    fn pair(&self, path: &str, proto: &str) {
-        let known = |word: &str, words: &[&'static str]| words.iter().copied().find(|known| *known == word).unwrap_or("other");
-        let (path, proto) = (known(path, &["host", "srflx", "prflx", "relay"]), known(proto, &["udp", "tcp", "tls"]));
+    /// Counts a report about a pair by its kind.
+    fn pair(&self, path: String, proto: String) {
         with_local_recorder(&*self.recorder, || {
             counter!("parlour_ice_pair_reports_total", "type" => path, "proto" => proto).increment(1);
         });

@@ -4,8 +4,6 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::Path;
 
-use parlour_signaling::token::KeySet;
-
 use crate::shards::random;
 use crate::{Config, Error};
 
@@ -41,11 +39,6 @@ fn read_or_make(path: &Path) -> io::Result<String> {
     writeln!(file, "{token}")?;
     file.sync_all()?;
     Ok(token)
-}
-
-/// The keys that tokens are verified with.
-pub(crate) fn key_set(_config: &Config) -> Result<KeySet, Error> {
-    Ok(KeySet::default())
 }
 
 #[cfg(test)]

@@ -86,6 +86,12 @@ impl Shards {
         self.at(shard_index(&room.0, self.shards.len()))
     }
 
+    /// Whether a room is there, or may still be made when there are to be `max` at most. Each shard may have its part of them.
+    pub(crate) fn has_room_for(&self, room: &RoomId, max: usize) -> bool {
+        let state = lock(&self.of_room(room).state);
+        state.hub.room_count() < max.div_ceil(self.shards.len()) || state.hub.room(room).is_some()
+    }
+
     /// The shard for connections that name no room; it only tells them so.
     pub(crate) fn of_nobody(&self) -> &Arc<Shard> {
         self.at(0)
@@ -105,6 +111,7 @@ impl Shards {
             sum.rooms += state.hub.room_count();
             sum.sessions += state.hub.session_count();
             sum.connections += state.hub.connection_count();
+            sum.waiting += state.hub.rooms().iter().map(|room| room.waiting).sum::<usize>();
         }
         sum
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::message::{Role, Source};
 
-/// One thing that a participant may do.
+/// One thing that a participant may do. Stored by its place in this list: new ones go to the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Permission {
     /// Send sound.

@@ -2,9 +2,8 @@
 
 import { Emitter, call } from './emitter.ts';
 import { ParlourError } from './errors.ts';
-import { Transfers } from './files/transfers.ts';
-import { Link } from './peer/link.ts';
-import { UNKNOWN } from './peer/quality.ts';
+import type { Transfers } from './files/transfers.ts';
+import { UNKNOWN, type Link } from './peer/link.ts';
 import type { Peer as PeerInfo } from './protocol.gen.ts';
 import type { Peer, PeerEvents, PeerSnapshot, PeerStats, SendFileOptions, Source, Transfer, Unsubscribe, Wanted } from './types.ts';
 import { abortable } from './util.ts';
@@ -120,7 +119,7 @@ export class Participant implements Peer {
   disconnect(): void {
     this.#link?.close();
     this.#link = null;
-    this.transfers.setChannel(null);
+    this.transfers.setPipe(null);
     this.invalidate();
   }
 

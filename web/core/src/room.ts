@@ -2,7 +2,8 @@
 
 import { Emitter, call } from './emitter.ts';
 import { ParlourError, type EndCode, type ErrorCode } from './errors.ts';
-import { Transfers } from './files/transfers.ts';
+import type { Transfers } from './files/transfers.ts';
+import type * as Later from './later.ts';
 import { LocalMedia } from './media/local.ts';
 import { SpeakerDetector } from './media/levels.ts';
 import { Participant } from './participant.ts';
@@ -50,6 +51,7 @@ export class Call implements Room {
   #server = { node: '', caps: [] as string[] };
   #peers = new Map<string, Participant>();
   #waiting = new Map<string, Participant>();
+  #later: typeof Later | null = null;
   #transfers: Transfers[] = [];
   #chat: readonly ChatMessage[] = [];
   #status: RoomStatus = 'waiting';
@@ -60,6 +62,7 @@ export class Call implements Room {
   #speaking = { you: false, muted: false };
   #local_: LocalSnapshot | null = null;
   #snapshot: RoomSnapshot | null = null;
+  #last: RoomSnapshot | null = null;
   #notifying = false;
   #timers: ReturnType<typeof setInterval>[] = [];
   #undo: (() => void)[] = [];
@@ -90,7 +93,8 @@ export class Call implements Room {
     let timer: ReturnType<typeof setTimeout> | undefined;
     try {
       signal?.throwIfAborted();
-      await Promise.all([mic && this.#local.set('mic', mic, signal), camera && this.#local.set('camera', camera, signal)]);
+      const devices = Promise.all([mic && this.#local.set('mic', mic, signal), camera && this.#local.set('camera', camera, signal)]);
+      [this.#later] = await Promise.all([import('./later.ts'), devices]);
       this.#session.start();
       timer = setTimeout(() => this.#end('unreachable', 'The server does not answer. Check the address and the network, then try again.'), timeout);
       await abortable(this.#entered.promise, signal);
@@ -161,37 +165,37 @@ export class Call implements Room {
     return (this.#snapshot ??= this.#makeSnapshot());
   }
 
-  send(text: string, { to, signal }: RequestOptions & { to?: string } = {}): Promise<void> {
-    return this.#session.request({ t: 'chat', text, ...(to && { to }) }, signal);
+  send(text: string, options: RequestOptions & { to?: string } = {}): Promise<void> {
+    return this.#ask({ t: 'chat', text, to: options.to }, options);
   }
 
   react(emoji: string): void {
     if (this.#session.open) this.#session.send({ t: 'reaction', emoji });
   }
 
-  hand(on: boolean, { peer, signal }: RequestOptions & { peer?: string } = {}): Promise<void> {
-    return this.#session.request({ t: 'hand', on, ...(peer && { peer }) }, signal);
+  hand(on: boolean, options: RequestOptions & { peer?: string } = {}): Promise<void> {
+    return this.#ask({ t: 'hand', on, peer: options.peer }, options);
   }
 
-  msg(topic: string, data: unknown, { to, signal }: RequestOptions & { to?: string } = {}): Promise<void> {
-    return this.#session.request({ t: 'msg', topic, data, ...(to && { to }) }, signal);
+  msg(topic: string, data: unknown, options: RequestOptions & { to?: string } = {}): Promise<void> {
+    return this.#ask({ t: 'msg', topic, data, to: options.to }, options);
   }
 
-  async rename(name: string, { signal }: RequestOptions = {}): Promise<void> {
-    await this.#session.request({ t: 'set', name }, signal);
+  async rename(name: string, options?: RequestOptions): Promise<void> {
+    await this.#ask({ t: 'set', name }, options);
     this.#name = name;
   }
 
-  mic(on: Device, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
-    return this.#publish('mic', on, signal);
+  mic(on: Device, options?: RequestOptions): Promise<void> {
+    return this.#publish('mic', on, options);
   }
 
-  camera(on: Device, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
-    return this.#publish('camera', on, signal);
+  camera(on: Device, options?: RequestOptions): Promise<void> {
+    return this.#publish('camera', on, options);
   }
 
-  device(kind: 'mic' | 'camera', id: string, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
-    return this.#local.choose(kind, id, signal);
+  device(kind: 'mic' | 'camera', id: string, options?: RequestOptions): Promise<void> {
+    return this.#local.choose(kind, id, options?.signal);
   }
 
   async screen(options: ScreenOptions = {}): Promise<void> {
@@ -228,32 +232,32 @@ export class Call implements Room {
     };
   }
 
-  admit(peer: string, ok: boolean, { signal }: RequestOptions = {}): Promise<void> {
-    return this.#session.request({ t: 'admit', peer, ok }, signal);
+  admit(peer: string, ok: boolean, options?: RequestOptions): Promise<void> {
+    return this.#ask({ t: 'admit', peer, ok }, options);
   }
 
-  lock(on: boolean, { signal }: RequestOptions = {}): Promise<void> {
-    return this.#session.request({ t: 'lock', on }, signal);
+  lock(on: boolean, options?: RequestOptions): Promise<void> {
+    return this.#ask({ t: 'lock', on }, options);
   }
 
-  settings(settings: Settings, { signal }: RequestOptions = {}): Promise<void> {
-    return this.#session.request({ t: 'settings', ...settings }, signal);
+  settings(settings: Settings, options?: RequestOptions): Promise<void> {
+    return this.#ask({ t: 'settings', ...settings }, options);
   }
 
-  role(peer: string, role: Role, { signal }: RequestOptions = {}): Promise<void> {
-    return this.#session.request({ t: 'role', peer, role }, signal);
+  role(peer: string, role: Role, options?: RequestOptions): Promise<void> {
+    return this.#ask({ t: 'role', peer, role }, options);
   }
 
-  kick(peer: string, { reason, signal }: RequestOptions & { reason?: string } = {}): Promise<void> {
-    return this.#session.request({ t: 'kick', peer, ...(reason && { reason }) }, signal);
+  kick(peer: string, options: RequestOptions & { reason?: string } = {}): Promise<void> {
+    return this.#ask({ t: 'kick', peer, reason: options.reason }, options);
   }
 
-  askMute(source: 'mic' | 'camera' | 'screen', { peer, signal }: RequestOptions & { peer?: string } = {}): Promise<void> {
-    return this.#session.request({ t: 'ask_mute', source: source === 'camera' ? 'cam' : source, ...(peer && { peer }) }, signal);
+  askMute(source: 'mic' | 'camera' | 'screen', options: RequestOptions & { peer?: string } = {}): Promise<void> {
+    return this.#ask({ t: 'ask_mute', source: source === 'camera' ? 'cam' : source, peer: options.peer }, options);
   }
 
-  end({ signal }: RequestOptions = {}): Promise<void> {
-    return this.#session.request({ t: 'end' }, signal);
+  end(options?: RequestOptions): Promise<void> {
+    return this.#ask({ t: 'end' }, options);
   }
 
   transfer(id: string): Transfer | undefined {
@@ -268,8 +272,8 @@ export class Call implements Room {
     this.#session.reconnect();
   }
 
-  async auth(token: string, { signal }: RequestOptions = {}): Promise<void> {
-    await this.#session.request({ t: 'auth', token }, signal);
+  async auth(token: string, options?: RequestOptions): Promise<void> {
+    await this.#ask({ t: 'auth', token }, options);
     this.#token = token;
   }
 
@@ -296,12 +300,16 @@ export class Call implements Room {
     return this.leave();
   }
 
+  #ask(message: Sent, options?: RequestOptions): Promise<void> {
+    return this.#session.request(message, options?.signal);
+  }
+
   #hello(): Hello {
     return {
       room: this.#address.room,
       name: this.#name,
-      ...(this.#token && { token: this.#token }),
-      ...(this.#options.password && { password: this.#options.password }),
+      token: this.#token,
+      password: this.#options.password,
       media: { mic: this.#local.on('mic'), cam: this.#local.on('camera') },
     };
   }
@@ -309,7 +317,7 @@ export class Call implements Room {
   #welcome(message: Welcome, fresh: boolean): void {
     this.#limits = message.limits;
     this.#server = { node: message.node, caps: message.caps };
-    this.#iceServers = this.#options.iceServers ?? message.ice_servers.map(({ urls, username, credential }) => ({ urls, ...(username && { username, credential: credential ?? '' }) }));
+    this.#iceServers = this.#options.iceServers ?? (message.ice_servers as RTCIceServer[]);
     if (message.snapshot) this.#restore(message.snapshot, fresh);
     this.#entered.resolve();
     this.#changed();
@@ -397,7 +405,7 @@ export class Call implements Room {
       link: (id: string) => this.#newLink(id),
     };
     return new Participant(info, handlers, (peer) => {
-      const transfers = new Transfers(peer, { changed: () => this.#changed(), offered: (file) => this.#emitter.emit('file', file) });
+      const transfers = new this.#later!.Transfers(peer, { changed: () => this.#changed(), offered: (file) => this.#emitter.emit('file', file) });
       this.#transfers.push(transfers);
       return transfers;
     });
@@ -427,13 +435,14 @@ export class Call implements Room {
         signaling: this.#session.open,
         present: peer()?.info.state !== 'away',
         people: this.#meshed().length + 1,
+        Monitor: this.#later!.Monitor,
       },
       {
         send: (message) => this.#session.send(message),
         reopen: (why) => this.#session.reopen(why),
         changed: () => peer()?.invalidate(),
         channel: (channel) => peer()?.channelOpened(channel),
-        fileChannel: (channel) => peer()?.transfers.setChannel(channel),
+        pipe: (pipe) => peer()?.transfers.setPipe(pipe),
         log: (line) => this.#note(line),
       },
     );
@@ -463,9 +472,9 @@ export class Call implements Room {
     for (const peer of this.#peers.values()) if (peer.link) visit(peer.link);
   }
 
-  async #publish(kind: 'mic' | 'camera', device: Device, signal: AbortSignal | undefined): Promise<void> {
+  async #publish(kind: 'mic' | 'camera', device: Device, options?: RequestOptions): Promise<void> {
     if (device !== false) this.#mayPublish();
-    await this.#local.set(kind, device, signal);
+    await this.#local.set(kind, device, options?.signal);
   }
 
   #mayPublish(): void {
@@ -570,20 +579,21 @@ export class Call implements Room {
   }
 
   #makeSnapshot(): RoomSnapshot {
-    return {
+    const before = this.#last;
+    return (this.#last = {
       status: this.#status,
       connection: this.#session.connection,
       ended: this.#ended,
       room: this.#room!,
       you: (this.#local_ ??= this.#makeLocal()),
-      peers: [...this.#peers.values()].map((peer) => peer.getSnapshot()),
-      waiting: [...this.#waiting.values()].map((peer) => peer.getSnapshot()),
+      peers: keep(before?.peers, [...this.#peers.values()].map((peer) => peer.getSnapshot())),
+      waiting: keep(before?.waiting, [...this.#waiting.values()].map((peer) => peer.getSnapshot())),
       chat: this.#chat,
       speaker: this.#speakers.speaker,
-      files: this.#transfers.flatMap((transfers) => transfers.snapshots()),
+      files: keep(before?.files, this.#transfers.flatMap((transfers) => transfers.snapshots())),
       mesh: this.#meshLimit(),
       audioBlocked: this.#blocked.size > 0,
-    };
+    });
   }
 
   #makeLocal(): LocalSnapshot {
@@ -619,4 +629,9 @@ export class Call implements Room {
 
 function byArrival(a: PeerInfo, b: PeerInfo): number {
   return a.joined - b.joined || (a.id < b.id ? -1 : 1);
+}
+
+/** The array from before, if nothing in it changed. */
+function keep<T>(before: readonly T[] | undefined, now: readonly T[]): readonly T[] {
+  return before?.length === now.length && now.every((item, index) => item === before[index]) ? before : now;
 }

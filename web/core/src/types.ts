@@ -453,7 +453,7 @@ export interface PeerStats {
   readonly generation: number;
   readonly restarts: number;
   /** The candidate types in use, or `null` while there is no connection. */
-  readonly path: { readonly local: string; readonly remote: string; readonly protocol: string } | null;
+  readonly path: { readonly local: RTCIceCandidateType; readonly remote: RTCIceCandidateType; readonly protocol: 'udp' | 'tcp' | 'tls' } | null;
   readonly rttMs: number | null;
   /** What the browser thinks it could send, in bits a second. */
   readonly availableOut: number | null;

@@ -322,6 +322,8 @@ fn nearest(given: &str, names: impl Iterator<Item = String>) -> Option<String> {
 }
 
 /// The number of characters to insert, delete, replace or swap to make `b` of `a` (optimal string alignment).
+// The loops keep every index below the length of its row.
+#[allow(clippy::indexing_slicing)]
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];

@@ -193,7 +193,7 @@ fn the_printed_configuration_can_be_read_again() {
     let mut inputs = Inputs::default();
     for (path, text, _) in SAMPLES {
         // cert and domain exclude each other; secrets are masked.
-        if !["cert", "key", "auth.jwt", "ice_servers"].contains(path) {
+        if !["cert", "key", "auth.jwt", "ice_servers", "acme_directory"].contains(path) {
             inputs.flags.push((path, vec![(*text).to_owned()]));
         }
     }
@@ -211,6 +211,10 @@ fn contradictions_are_refused() {
     assert!(problem(&env("PARLOUR_CERT", "a.pem")).contains("cert and key belong together"));
     assert!(problem(&env("PARLOUR_AUTH_MODE", "password")).contains("must be set"));
     assert!(problem(&file("listen='off'\nhttp='off'")).contains("nothing would be served"));
+    assert!(
+        problem(&file("acme_staging=true\nacme_directory='https://ca.example/'")).contains("give only one"),
+        "staging is Let's Encrypt's"
+    );
     assert!(problem(&file("domain='a.example'\ncert='a'\nkey='b'")).contains("only one of them"));
 }
 
@@ -236,6 +240,19 @@ fn addresses_are_read_in_every_usual_form() {
     assert_eq!(addr("70000").unwrap_err(), "a port is a number from 0 to 65535");
     assert!(addr("example.org:80").unwrap_err().contains("not a name"));
     assert!(addr("").is_err() && addr("x").is_err() && addr("::x").is_err());
+}
+
+#[test]
+fn a_domain_is_a_name_and_nothing_else() {
+    let domain = |text: &str| Domain::from_text(text).map(|domain| String::from(&*domain));
+    assert_eq!(domain("Meet.Example.org.").unwrap(), "meet.example.org");
+    assert!(domain("192.0.2.2").unwrap_err().contains("an address"));
+    assert!(domain("https://meet.example.org").unwrap_err().contains("without https://"));
+    assert!(domain("bücher.example").unwrap_err().contains("xn--"));
+    for bad in ["localhost", "a..b", "../../etc", "-a.example", "a b.example", "*.example.org"] {
+        assert!(domain(bad).is_err(), "{bad}");
+    }
+    assert!(HttpsUrl::from_text("http://ca.example/").is_err());
 }
 
 #[test]

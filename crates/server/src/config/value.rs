@@ -359,6 +359,82 @@ impl Value for Secret {
     }
 }
 
+/// A host name in the public DNS, in lower case, such as `meet.example.org`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Domain(String);
+
+impl std::ops::Deref for Domain {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Value for Domain {
+    const ALLOWED: &'static str = r#"a domain name such as "meet.example.org""#;
+    const METAVAR: &'static str = "NAME";
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        if text.parse::<IpAddr>().is_ok() {
+            return Err("it is an address, not a name".into());
+        }
+        if text.contains("://") || text.contains('/') {
+            return Err("give the name alone, without https:// and path".into());
+        }
+        if !text.is_ascii() {
+            return Err("write it in its ASCII form, with xn--".into());
+        }
+        let name = text.trim_end_matches('.').to_ascii_lowercase();
+        let is_label = |label: &str| {
+            (1..=63).contains(&label.len())
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        };
+        if name.len() > 253 || !name.contains('.') || !name.split('.').all(is_label) {
+            return Err(String::new());
+        }
+        Ok(Domain(name))
+    }
+
+    fn to_toml(&self) -> Toml {
+        Toml::String(self.0.clone())
+    }
+}
+
+/// The URL of a service that is spoken to by HTTPS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpsUrl(String);
+
+impl HttpsUrl {
+    /// An URL that is known to be one of HTTPS.
+    pub(crate) fn known(url: &'static str) -> Self {
+        HttpsUrl(url.to_owned())
+    }
+
+    /// The URL.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Value for HttpsUrl {
+    const ALLOWED: &'static str = "a URL that starts with https://";
+    const METAVAR: &'static str = "URL";
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        match text.strip_prefix("https://") {
+            Some(rest) if !rest.is_empty() && !rest.contains(char::is_whitespace) => Ok(HttpsUrl(text.to_owned())),
+            _ => Err(String::new()),
+        }
+    }
+
+    fn to_toml(&self) -> Toml {
+        Toml::String(self.0.clone())
+    }
+}
+
 /// A range of IP addresses (RFC 4632), such as `10.0.0.0/8` or `fd00::/8`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cidr {

@@ -9,7 +9,7 @@ use parlour_signaling::message::{IceServer, SessionId};
 use serde::Serialize;
 
 use super::{Client, headers, json};
-use crate::App;
+use crate::{App, at_port};
 
 /// `/v1/info`.
 #[derive(Serialize)]
@@ -23,7 +23,7 @@ struct Info<'a> {
     auth: &'static str,
     p2p_max: u32,
     /// Addresses for other devices.
-    lan: &'a [String],
+    lan: Vec<String>,
 }
 
 pub(super) async fn info(State(app): State<Arc<App>>, request: Request<Body>) -> Response<Body> {
@@ -31,10 +31,7 @@ pub(super) async fn info(State(app): State<Arc<App>>, request: Request<Body>) ->
     let secure = client.is_some_and(|client| client.tls || client.peer.ip().to_canonical().is_loopback());
     let https = app.https_port().and_then(|port| {
         let host = headers::host(&request)?;
-        Some(match port {
-            443 => format!("https://{}", host.host()),
-            port => format!("https://{}:{port}", host.host()),
-        })
+        Some(format!("https://{}", at_port(host.host(), port, 443)))
     });
     let info = Info {
         name: &app.config.name,

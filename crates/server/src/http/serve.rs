@@ -22,6 +22,7 @@ use crate::App;
 use crate::limits::Slot;
 use crate::listen::Speaks;
 use crate::stream::Stream;
+use crate::tls::Tls;
 
 /// How long a client may take to say something, for the TLS handshake, and for the head of a request.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -38,7 +39,7 @@ pub(crate) enum Plain {
     /// Answers plain HTTP.
     Http,
     /// Expects TLS with the certificate of the moment. Plain HTTP is sent to the same address with `https:`.
-    Tls(Arc<dyn Fn() -> Arc<rustls::ServerConfig> + Send + Sync>),
+    Tls(Arc<Tls>),
 }
 
 /// Accepts connections until `stop` says so.
@@ -69,9 +70,9 @@ pub(crate) async fn accept(app: Arc<App>, listener: TcpListener, plain: Plain, r
 
 /// Serves one connection. Whatever goes wrong with it is the client's affair, or nobody's.
 async fn connection(app: Arc<App>, stream: TcpStream, peer: SocketAddr, plain: Plain, router: Router, _slot: Slot) {
-    let config = match plain {
+    let tls = match plain {
         Plain::Http => return http(&app, Stream::Tcp(stream), Client { peer, tls: false }, router, false).await,
-        Plain::Tls(config) => config,
+        Plain::Tls(tls) => tls,
     };
     match tokio::time::timeout(PATIENCE, Speaks::peek(&stream)).await {
         Ok(Ok(Some(Speaks::Tls))) => {}
@@ -79,7 +80,7 @@ async fn connection(app: Arc<App>, stream: TcpStream, peer: SocketAddr, plain: P
         // STUN and ICE-TCP have no server here, so the client gets to know as soon as possible.
         _ => return,
     }
-    let handshake = TlsAcceptor::from(config()).accept(stream);
+    let handshake = TlsAcceptor::from(tls.server_config()).accept(stream);
     let stream = match tokio::time::timeout(PATIENCE, handshake).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return tracing::debug!(%peer, %error, "TLS handshake failed"),

@@ -300,8 +300,9 @@ impl Calls<'_> {
         )?;
         for pair in pairs {
             let loss = if pair.loss.is_finite() { f64::from(pair.loss) } else { 100.0 };
+            let (path, proto) = (word(&pair.path), word(&pair.proto));
             upsert.execute(params![
-                call.id, peer.0, pair.peer.0, pair.path, pair.proto, pair.rtt_ms, loss, pair.quality, time as i64
+                call.id, peer.0, pair.peer.0, path, proto, pair.rtt_ms, loss, pair.quality, time as i64
             ])?;
         }
         Ok(())

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use super::resolver::{ForDomain, Resolver};
 use super::store::{self, Access};
 use super::{TlsError, certified};
-use crate::config::Config;
+use crate::config::{Config, Domain};
 
 /// How long to wait after each failure in turn, then always the last. Public authorities allow five failed validations
 /// of a name in an hour.
@@ -65,14 +65,14 @@ struct Failure {
 
 impl Acme {
     /// Takes the certificate of an earlier run into use, if there is one.
-    pub(crate) fn open(config: &Config, domain: &str, dir: &Path, resolver: &Resolver) -> Result<Self, TlsError> {
+    pub(crate) fn open(config: &Config, domain: &Domain, dir: &Path, resolver: &Resolver) -> Result<Self, TlsError> {
         let acme = Acme {
-            domain: domain.to_ascii_lowercase(),
-            directory: config.acme_directory.clone(),
+            domain: String::from(&**domain),
+            directory: config.acme_directory.as_str().to_owned(),
             contact: config.acme_contact.clone(),
             root: config.acme_root.clone(),
             // Each authority has its own place, so that a staging certificate never passes for a real one.
-            dir: dir.join("acme").join(directory_name(&config.acme_directory)),
+            dir: dir.join("acme").join(directory_name(config.acme_directory.as_str())),
             due: Mutex::new(None),
             http: Mutex::new(None),
         };

@@ -75,11 +75,12 @@ fn unusable(path: &Path, reason: &str, advice: &str) -> TlsError {
 fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let bytes = read_file(path)?;
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
+    let first = chain.as_ref().ok().and_then(|chain| chain.first());
+    if let Some(Err(error)) = first.map(|der| x509_parser::parse_x509_certificate(der)) {
+        return Err(unusable(path, &format!("its first certificate is damaged: {error}"), "copy it again"));
+    }
     match chain {
-        Ok(chain) if !chain.is_empty() => match x509_parser::parse_x509_certificate(&chain[0]) {
-            Ok(_) => Ok(chain),
-            Err(error) => Err(unusable(path, &format!("its first certificate is damaged: {error}"), "copy it again")),
-        },
+        Ok(chain) if !chain.is_empty() => Ok(chain),
         Ok(_) if PrivateKeyDer::from_pem_slice(&bytes).is_ok() => {
             Err(unusable(path, "it holds a private key and no certificate", "swap the values of --cert and --key?"))
         }

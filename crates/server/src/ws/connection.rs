@@ -8,6 +8,7 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -25,24 +26,28 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role, WebSoc
 use tokio_tungstenite::tungstenite::{self, error::CapacityError};
 
 use super::outbox::Outbox;
+use super::wire::Wire;
 use crate::{App, word};
 use crate::limits::Slot;
 use crate::shards::Shard;
 use crate::stream::Stream;
 
-type Socket = WebSocketStream<Stream>;
+type Socket = WebSocketStream<Wire>;
 
 /// Most bytes taken from the socket at once. Candidates and pings fit; a description takes some reads. It stays with every connection.
-const READ_BUFFER: usize = 2 << 10;
+const READ_BUFFER: usize = 1 << 10;
 
-/// Bytes that are gathered for one write.
-const WRITE_BUFFER: usize = 16 << 10;
+/// What the WebSocket library may gather itself: only control frames and last words go through it.
+const WRITE_BUFFER: usize = 1 << 10;
 
 /// How long a client may take for its first message.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a client may take to read the last words and to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The same when the server itself stops: the client gets the last words, but is not waited for.
+const STOP_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// Most bytes of a closing client that are read and thrown away, so that it gets to read the last words.
 const LINGER_BYTES: u64 = 1 << 20;
@@ -87,7 +92,6 @@ struct Connection {
     conn: ConnId,
     app: Arc<App>,
     control_frames: u32,
-    unflushed: bool,
 }
 
 /// Takes the socket over from HTTP and waits for the first message, which says to which room, and so to which shard, it belongs.
@@ -99,7 +103,7 @@ async fn start(app: &Arc<App>, upgrade: OnUpgrade, client: IpAddr, admission: Ad
         .write_buffer_size(WRITE_BUFFER)
         .max_message_size(Some(max))
         .max_frame_size(Some(max));
-    let stream = parts.io.into_inner();
+    let stream = Wire::new(parts.io.into_inner());
     let mut socket = match parts.read_buf.is_empty() {
         true => Socket::from_raw_socket(stream, Role::Server, Some(config)).await,
         false => Socket::from_partially_read(stream, parts.read_buf.to_vec(), Role::Server, Some(config)).await,
@@ -129,7 +133,11 @@ async fn start(app: &Arc<App>, upgrade: OnUpgrade, client: IpAddr, admission: Ad
         return None;
     }
     let shard = match peek_room(&first) {
-        Some(room) => app.shards.of_room(&room),
+        Some(room) if app.shards.has_room_for(&room, app.config.limits.max_rooms as usize) => app.shards.of_room(&room),
+        Some(_) => {
+            refuse(app, socket, ErrorCode::ServerFull, None).await;
+            return None;
+        }
         None => app.shards.of_nobody(),
     };
     let conn = app.shards.next_conn();
@@ -140,7 +148,7 @@ async fn start(app: &Arc<App>, upgrade: OnUpgrade, client: IpAddr, admission: Ad
     }
     app.metrics.messages_in.increment(1);
     let shard = Arc::clone(shard);
-    Some((Connection { socket, outbox, shard, conn, app: Arc::clone(app), control_frames: 0, unflushed: false }, slot))
+    Some((Connection { socket, outbox, shard, conn, app: Arc::clone(app), control_frames: 0 }, slot))
 }
 
 /// Reads the first message. `Err(None)`: the client is gone.
@@ -198,36 +206,39 @@ impl Connection {
         }
     }
 
-    /// Writes what the outbox holds, in one go. Pending when all is written, or the client does not read.
+    /// Writes what the outbox holds, in as few goes as possible. Pending when all is written, or the client does not read.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        let mut socket = Pin::new(&mut self.socket);
+        let mut close = None;
         loop {
-            match socket.as_mut().poll_ready(cx) {
+            // What the library has to say (pongs) must not fall into one of our frames, nor ours into its.
+            match Pin::new(&mut self.socket).poll_flush(cx) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(_)) => return Poll::Ready(End::Gone),
                 // The client reads slowly. Its outbox grows to its limit, and then the room machine decides.
                 Poll::Pending => return Poll::Pending,
             }
-            let text = match self.outbox.pop(cx.waker()) {
-                Some(Frame::Text(text)) => text,
-                Some(Frame::Close { code, reason }) => return Poll::Ready(End::Close { code, reason }),
-                None => break,
+            if let Some(end) = close.take() {
+                return Poll::Ready(end);
+            }
+            let (outbox, count) = (&self.outbox, &self.app.metrics.messages_out);
+            let texts = || match outbox.pop(cx.waker())? {
+                Frame::Text(text) => {
+                    count.increment(1);
+                    Some(text)
+                }
+                Frame::Close { code, reason } => {
+                    close = Some(End::Close { code, reason });
+                    None
+                }
             };
-            self.app.metrics.messages_out.increment(1);
-            let Ok(text) = Utf8Bytes::try_from(text.to_bytes()) else { continue };
-            if socket.as_mut().start_send(Message::Text(text)).is_err() {
-                return Poll::Ready(End::Gone);
-            }
-            self.unflushed = true;
-        }
-        if self.unflushed {
-            match socket.as_mut().poll_flush(cx) {
-                Poll::Ready(Ok(())) => self.unflushed = false,
+            let mut context = Context::from_waker(cx.waker());
+            match self.socket.get_mut().poll_texts(&mut context, texts) {
+                Poll::Ready(Ok(true)) => {}
+                Poll::Ready(Ok(false)) if close.is_some() => {}
+                Poll::Ready(Ok(false)) | Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(_)) => return Poll::Ready(End::Gone),
-                Poll::Pending => {}
             }
         }
-        Poll::Pending
     }
 
     /// Says the last words and closes.
@@ -253,7 +264,7 @@ impl Connection {
         };
         self.shard.close(self.conn);
         if let Some((code, reason)) = close {
-            shut(self.socket, code, Utf8Bytes::from_static(reason)).await;
+            shut(&self.app, self.socket, code, Utf8Bytes::from_static(reason)).await;
         }
     }
 }
@@ -268,7 +279,7 @@ async fn refuse(app: &App, mut socket: Socket, code: ErrorCode, wait: Option<Dur
         let _ = Pin::new(&mut socket).start_send(Message::Text(text.into()));
     }
     let close = if code == ErrorCode::TooLarge { u16::from(CloseCode::Size) } else { CLOSE_ERROR };
-    shut(socket, close, word.into()).await;
+    shut(app, socket, close, word.into()).await;
 }
 
 /// What a client that was turned away here can do.
@@ -278,6 +289,7 @@ fn advice(code: ErrorCode) -> &'static str {
         ErrorCode::TooManyJoins => "Too many joins from this address within a minute. Wait a little and try again.",
         ErrorCode::IdleTimeout => "No `hello` came in time. Send it as the first message, at once.",
         ErrorCode::TooLarge => "The message is too long. See `limits.message_bytes`.",
+        ErrorCode::ServerFull => "This server has as many rooms as it may have. Try again later, or ask the operator to raise `max_rooms`.",
         ErrorCode::Rate => "Too many WebSocket control frames. Send fewer.",
         _ => "This is not a text message of the protocol. Send JSON in text frames.",
     }
@@ -285,7 +297,7 @@ fn advice(code: ErrorCode) -> &'static str {
 
 /// Sends a close frame (RFC 6455 §5.5.1) behind what is still unwritten, and closes the socket in such a way that the client gets to read it:
 /// a socket that is dropped with unread bytes resets the connection and takes our last words with it.
-async fn shut(mut socket: Socket, code: u16, reason: Utf8Bytes) {
+async fn shut(app: &App, mut socket: Socket, code: u16, reason: Utf8Bytes) {
     let close = Message::Close(Some(CloseFrame { code: CloseCode::from(code), reason }));
     let parting = async {
         if Pin::new(&mut socket).start_send(close).is_ok() {
@@ -295,5 +307,6 @@ async fn shut(mut socket: Socket, code: u16, reason: Utf8Bytes) {
         stream.shutdown().await?;
         tokio::io::copy(&mut stream.take(LINGER_BYTES), &mut tokio::io::sink()).await
     };
-    let _ = tokio::time::timeout(CLOSE_TIMEOUT, parting).await;
+    let patience = if app.draining.load(Ordering::Relaxed) { STOP_TIMEOUT } else { CLOSE_TIMEOUT };
+    let _ = tokio::time::timeout(patience, parting).await;
 }

@@ -3,5 +3,6 @@
 mod connection;
 pub(crate) mod outbox;
 mod upgrade;
+mod wire;
 
 pub(crate) use upgrade::upgrade;

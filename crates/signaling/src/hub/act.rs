@@ -6,7 +6,7 @@ use super::{Auth, Event, Hub, Now};
 use crate::frame::{Tail, TailBuilder};
 use crate::id::{Id, clean_name};
 use crate::message::{ChatMessage, ErrorCode, PeerOp, Reason, SdpKind, ServerMessage, Source};
-use crate::parse::{self, Head, fit_to_pass_on};
+use crate::parse::{self, Body, Message, fit_to_pass_on};
 use crate::permission::Permission;
 
 /// Longest candidate, in bytes of JSON. Browsers' have about 250.
@@ -23,15 +23,21 @@ const MAX_PAIRS: usize = 128;
 
 impl Hub {
     /// Carries out one message of a session.
-    pub(super) fn act(&mut self, now: Now, index: SessionIndex, head: &Head<'_>, text: &str) -> Result<(), Refusal> {
+    pub(super) fn act(&mut self, now: Now, index: SessionIndex, message: Message<'_>) -> Result<(), Refusal> {
         let waiting = self.sessions.get(index).is_some_and(|session| session.place == Place::Waiting);
-        let kind = &*head.t;
+        let (kind, text) = (&*message.head.t, message.text);
         if waiting && !matches!(kind, "ping" | "bye" | "set" | "auth" | "hello") {
             return Err(Refusal::new(ErrorCode::NotPermitted, "You are in the waiting room. Wait to be let in."));
         }
         match kind {
-            "ice" => self.on_ice(index, text),
-            "sdp" => self.on_sdp(index, text),
+            "ice" => match message.body {
+                Body::Ice(ice) => self.on_ice(index, &ice),
+                _ => self.on_ice(index, &body(text)?),
+            },
+            "sdp" => match message.body {
+                Body::Sdp(sdp) => self.on_sdp(index, &sdp),
+                _ => self.on_sdp(index, &body(text)?),
+            },
             "ping" => self.on_ping(now, index, text),
             "restart" => self.on_restart(index, text),
             "msg" => self.on_msg(index, text),
@@ -62,8 +68,7 @@ impl Hub {
         Ok(())
     }
 
-    fn on_sdp(&mut self, index: SessionIndex, text: &str) -> Result<(), Refusal> {
-        let sdp: parse::Sdp<'_> = body(text)?;
+    fn on_sdp(&mut self, index: SessionIndex, sdp: &parse::Sdp<'_>) -> Result<(), Refusal> {
         let raw = sdp.sdp.get();
         if !raw.starts_with('"') || !fit_to_pass_on(raw) {
             return Err(Refusal::bad("`sdp` must be a text."));
@@ -76,8 +81,7 @@ impl Hub {
         self.pass_on(index, &sdp.pc, "sdp", sdp.r#gen, raw.len(), |tail| tail.plain("kind", "", kind).raw("sdp", raw))
     }
 
-    fn on_ice(&mut self, index: SessionIndex, text: &str) -> Result<(), Refusal> {
-        let ice: parse::Ice<'_> = body(text)?;
+    fn on_ice(&mut self, index: SessionIndex, ice: &parse::Ice<'_>) -> Result<(), Refusal> {
         let raw = ice.cand.get();
         let shape = raw == "null" || raw.starts_with('{');
         if !shape || raw.len() > MAX_CANDIDATE_BYTES || !fit_to_pass_on(raw) {

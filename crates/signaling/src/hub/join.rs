@@ -10,7 +10,7 @@ use crate::id::{Id, clean_name, random_letters};
 use crate::message::{
     ErrorCode, Media, PeerOp, PeerState, Reason, Role, RoomId, ServerMessage, Snapshot, Topology, VERSION,
 };
-use crate::parse::{Head, Hello, Resume};
+use crate::parse::{Hello, Message, Resume};
 use crate::permission::{Permission, Permissions};
 use crate::timer::Alarm;
 
@@ -42,8 +42,8 @@ impl Hub {
     }
 
     fn hello(&mut self, now: Now, conn: ConnId, text: &str) -> Result<(), Refusal> {
-        let head = Head::read(text).ok_or_else(|| Refusal::of(ErrorCode::BadMessage))?;
-        if head.t != "hello" {
+        let message = Message::read(text).ok_or_else(|| Refusal::of(ErrorCode::BadMessage))?;
+        if message.head.t != "hello" {
             return Err(Refusal::of(ErrorCode::OutOfOrder));
         }
         let hello: Hello<'_> = body(text)?;

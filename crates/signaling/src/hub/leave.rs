@@ -72,13 +72,16 @@ impl Hub {
             return;
         }
         session.link = Link::Down { since: now.instant, unix_ms: now.unix_ms };
-        let (room, peer) = (session.room, session.peer);
+        let (room, peer, inside) = (session.room, session.peer, session.place == Place::Inside);
         self.arm_session(now, index);
         if let Some(room) = self.rooms.get(room) {
             self.events.push_back(Event::Away { room: room.id.clone(), peer: peer.peer() });
         }
-        self.announce(index, PeerOp::Set, Some(index));
-        self.review_hosts(now, room);
+        // One who waits is shown as waiting, connected or not.
+        if inside {
+            self.announce(index, PeerOp::Set, Some(index));
+            self.review_hosts(now, room);
+        }
     }
 
     /// Says goodbye on a session's connection and closes it.

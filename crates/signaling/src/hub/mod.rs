@@ -27,8 +27,8 @@ pub use room::CHAT_HISTORY;
 pub use state::{HubState, RoomState, SessionState};
 
 use crate::frame::{ConnId, Tail, Transmit};
-use crate::message::{ErrorCode, PeerOp, Reason, RoomId, ServerMessage};
-use crate::parse::{Head, MAX_NUMBER};
+use crate::message::{ErrorCode, Peer, PeerOp, PeerState, Reason, RoomId, ServerMessage};
+use crate::parse::{MAX_NUMBER, Message};
 use crate::timer::{Alarm, Subject, Timers};
 use leave::Gone;
 use refusal::Refusal;
@@ -116,34 +116,35 @@ impl Hub {
         if too_long {
             return self.misbehaved(now, index, &self.too_long());
         }
-        let Some(head) = Head::read(text) else {
+        let Some(message) = Message::read(text) else {
             return self.misbehaved(
                 now,
                 index,
                 &Refusal::bad("This is not a JSON object with a text `t` and whole numbers `id` and `seq`."),
             );
         };
+        let (id, seq) = (message.head.id, message.head.seq);
         match self.within_rate(now, index) {
             Pace::Fine => {}
             Pace::Refused { refusal, told } => {
-                if self.is_new(index, head.seq) && (head.id.is_some() || !told) {
-                    self.refuse(index, head.id, &refusal);
+                if self.is_new(index, seq) && (id.is_some() || !told) {
+                    self.refuse(index, id, &refusal);
                 }
                 return;
             }
             Pace::Abuse(refusal) => return self.misbehaved(now, index, &refusal),
         }
-        if !self.is_new(index, head.seq) {
+        if !self.is_new(index, seq) {
             return;
         }
-        match self.act(now, index, &head, text) {
+        match self.act(now, index, message) {
             Ok(()) => {
-                if let Some(re) = head.id {
+                if let Some(re) = id {
                     self.sessions.event(index, Tail::of(&ServerMessage::Ok { re }));
                 }
             }
             Err(refusal) if refusal.fatal => self.misbehaved(now, index, &refusal),
-            Err(refusal) => self.refuse(index, head.id, &refusal),
+            Err(refusal) => self.refuse(index, id, &refusal),
         }
     }
 
@@ -271,8 +272,16 @@ impl Hub {
     /// Tells those who may see a participant what became of it. `except`: who needs not be told.
     fn announce(&mut self, index: SessionIndex, op: PeerOp, except: Option<SessionIndex>) {
         let Some(session) = self.sessions.get(index) else { return };
-        let tail = Tail::of(&ServerMessage::Peer { op, peer: session.as_peer(), why: None });
-        self.to_witnesses(session.room, session.place, self.permissions(session), index, &tail, except);
+        let (room, place, can) = (session.room, session.place, self.permissions(session));
+        let peer = session.as_peer();
+        if peer.state == PeerState::Away && except != Some(index) {
+            // It reads this when it is back, and then is not away.
+            let back = Peer { state: PeerState::Joined, ..peer.clone() };
+            self.sessions.event(index, Tail::of(&ServerMessage::Peer { op, peer: back, why: None }));
+        }
+        let told = if peer.state == PeerState::Away { Some(index) } else { except };
+        let tail = Tail::of(&ServerMessage::Peer { op, peer, why: None });
+        self.to_witnesses(room, place, can, index, &tail, told);
     }
 }
 

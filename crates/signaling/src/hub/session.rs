@@ -334,3 +334,29 @@ impl Sessions {
         self.out.push_back(Transmit { conn, frame: Frame::Close { code, reason } });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_session_is_small() {
+        // Ten thousand of them must not show beside their sockets.
+        assert!(size_of::<Session>() <= 448, "{} bytes", size_of::<Session>());
+        assert_eq!(Ring::default().events.capacity(), 0);
+    }
+
+    #[test]
+    fn a_ring_that_is_read_holds_no_memory() {
+        let mut ring = Ring::default();
+        let limits = RingLimits { events: 3, bytes: 100 };
+        for _ in 0..5 {
+            ring.push(Tail::build("x", 0).end(), limits);
+        }
+        assert_eq!(ring.len(), 3);
+        ring.push(Tail::build("x", 0).plain("y", "", &"z".repeat(80)).end(), limits);
+        assert_eq!(ring.len(), 1, "bytes count, too");
+        ring.keep(0);
+        assert_eq!((ring.bytes, ring.events.capacity()), (0, 0));
+    }
+}

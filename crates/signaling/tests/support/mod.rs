@@ -133,6 +133,12 @@ impl World {
 
     /// All that was sent since the last time, with the names of those who got it.
     pub fn seen(&mut self) -> Vec<(String, Seen)> {
+        let raw = self.sent();
+        raw.into_iter().map(|(conn, seen)| (self.names[&conn].clone(), seen)).collect()
+    }
+
+    /// All that was sent since the last time, with the sockets on which it was.
+    pub fn sent(&mut self) -> Vec<(ConnId, Seen)> {
         let mut seen = Vec::new();
         while let Some(transmit) = self.hub.poll_transmit() {
             let what = match transmit.frame {
@@ -142,7 +148,7 @@ impl World {
                 }
                 Frame::Close { code, reason } => Seen::Closed(code, reason),
             };
-            seen.push((self.names[&transmit.conn].clone(), what));
+            seen.push((transmit.conn, what));
         }
         while let Some(event) = self.hub.poll_event() {
             self.events.push(event);

@@ -138,6 +138,6 @@ function down(sample: AdaptSample, state: AdaptState, context: AdaptContext): Ad
 }
 
 /** The encoding of a shared screen: sharp text at 15 pictures a second, or motion at 30. */
-export function screenEncoding(people: number, motion: boolean, active: boolean): Encoding {
-  return { active, maxBitrate: Math.min(2_500_000, 6_000_000 / Math.max(1, people - 1)), maxFramerate: motion ? 30 : 15, scaleResolutionDownBy: 1 };
+export function screenEncoding(people: number, motion: boolean): Encoding {
+  return { active: true, maxBitrate: Math.min(2_500_000, 6_000_000 / Math.max(1, people - 1)), maxFramerate: motion ? 30 : 15, scaleResolutionDownBy: 1 };
 }

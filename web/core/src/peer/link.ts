@@ -1,14 +1,14 @@
 // The media connection to one other participant, over as many RTCPeerConnections (generations) as it takes.
 
-import { adapt, encodingFor, INITIAL, screenEncoding, type AdaptState, type Encoding } from '../media/adapt.ts';
+import type { Pipe } from '../files/transfer.ts';
+import type { AdaptContext, Encoding } from '../media/adapt.ts';
 import type { LocalMedia } from '../media/local.ts';
 import type { SdpKind } from '../protocol.gen.ts';
 import type { Sent } from '../signaling/session.ts';
 import type { PeerConnectionState, PeerStats, Quality, Source, Wanted } from '../types.ts';
+import type { Monitor, Watched } from './monitor.ts';
 import { Negotiation } from './negotiation.ts';
 import { initialPolicy, reconnectPolicy, type PolicyEvent, type PolicyState } from './policy.ts';
-import { judge, UNKNOWN } from './quality.ts';
-import { readStats, type Sample } from './stats.ts';
 
 /** What each m-line carries, in this order. Known to both ends, so that no message has to say it. */
 export const SOURCES: readonly Source[] = ['mic', 'camera', 'screen', 'screen_audio'];
@@ -16,7 +16,8 @@ export const SOURCES: readonly Source[] = ['mic', 'camera', 'screen', 'screen_au
 /** The data channel for files; opened by whoever makes the first offer, used by both. */
 export const FILE_CHANNEL = 'parlour-file';
 
-const POLL_MS = 2_000;
+/** The verdict on a connection that is not up yet. */
+export const UNKNOWN: Quality = { level: 'fair', reason: 'connecting', score: 50 };
 
 export interface LinkHandlers {
   send(message: Sent): void;
@@ -24,9 +25,10 @@ export interface LinkHandlers {
   reopen(why: string): void;
   /** The state, the quality or what arrives changed. */
   changed(): void;
-  /** A data channel is open; `null`: the one for files is gone. */
+  /** The other side opened a data channel for the application. */
   channel(channel: RTCDataChannel): void;
-  fileChannel(channel: RTCDataChannel | null): void;
+  /** The data channel for files is open, or gone. */
+  pipe(pipe: Pipe | null): void;
   log(line: string): void;
 }
 
@@ -38,12 +40,14 @@ export interface LinkContext {
   signaling: boolean;
   present: boolean;
   people: number;
+  Monitor: typeof Monitor;
 }
 
-export class Link {
+export class Link implements Watched {
   readonly #context: LinkContext;
   readonly #handlers: LinkHandlers;
   readonly #polite: boolean;
+  readonly #monitor: Monitor;
   #policy: PolicyState;
   #generation = 0;
   #pc: RTCPeerConnection | null = null;
@@ -54,10 +58,6 @@ export class Link {
   #files: RTCDataChannel | null = null;
   #restarts = 0;
   #wake: ReturnType<typeof setTimeout> | undefined;
-  #poll: ReturnType<typeof setInterval>;
-  #sample: Sample | null = null;
-  #silentPolls = 0;
-  #adapt: AdaptState = INITIAL;
   #applied = new Map<Source, string>();
   #wanted: Wanted = 'full';
   #ever = false;
@@ -73,8 +73,13 @@ export class Link {
     this.#handlers = handlers;
     this.#polite = context.me > context.peer;
     this.#policy = { ...initialPolicy(this.#polite, context.signaling, Date.now()), present: context.present };
-    this.#poll = setInterval(() => void this.#measure(), POLL_MS);
-    this.#step({ type: 'tick', connected: false });
+    this.#monitor = new context.Monitor(this, {
+      stalled: () => this.#step({ type: 'stalled' }),
+      judged: (quality, alive) => this.#judged(quality, alive),
+      encode: () => void this.#encode(),
+      log: (line) => this.#log(line),
+    });
+    this.#tick();
   }
 
   get state(): PeerConnectionState {
@@ -83,6 +88,25 @@ export class Link {
 
   get pc(): RTCPeerConnection | null {
     return this.#pc;
+  }
+
+  /** The connection is up, and nothing is being done about it. */
+  get steady(): boolean {
+    return this.#policy.phase === 'connected';
+  }
+
+  /** What decides how much picture is sent. */
+  get context(): AdaptContext {
+    const { people, local } = this.#context;
+    return { people, wanted: this.#wanted, height: local.height('camera') };
+  }
+
+  sends(source: Source): boolean {
+    return this.#context.local.track(source) !== null;
+  }
+
+  sourceOf(mid: string): Source | undefined {
+    return SOURCES.find((source) => this.#transceivers.get(source)?.mid === mid);
   }
 
   /** Makes the first offer. */
@@ -150,33 +174,22 @@ export class Link {
   }
 
   async stats(): Promise<PeerStats> {
-    const old = !this.#sample || Date.now() - this.#sample.at > 900;
-    const sample = old ? await this.#look() : this.#sample;
     const pc = this.#pc;
     return {
+      ...(await this.#monitor.sample()),
       peer: this.#context.peer,
-      at: sample?.at ?? Date.now(),
       state: pc?.connectionState ?? 'closed',
       iceState: pc?.iceConnectionState ?? 'closed',
       generation: this.#generation,
       restarts: this.#restarts,
-      path: sample?.path ?? null,
-      rttMs: sample?.rttMs ?? null,
-      availableOut: sample?.availableOut ?? null,
-      bytesIn: sample?.bytesIn ?? 0,
-      bytesOut: sample?.bytesOut ?? 0,
-      dtls: sample?.dtls ?? null,
-      srtp: sample?.srtp ?? null,
-      incoming: sample?.incoming ?? [],
-      outgoing: sample?.outgoing ?? [],
-      ladder: this.#rungName(),
+      ladder: this.#monitor.ladder(),
       quality: this.quality,
     };
   }
 
   close(): void {
     this.#closed = true;
-    clearInterval(this.#poll);
+    this.#monitor.close();
     clearTimeout(this.#wake);
     this.#drop();
   }
@@ -198,7 +211,7 @@ export class Link {
     const pc = new RTCPeerConnection(this.#context.config);
     const generation = this.#generation;
     this.#pc = pc;
-    this.#handlers.log(`${this.#context.peer}: connection ${generation}${offering ? ', offering' : ''}`);
+    this.#log(`connection ${generation}${offering ? ', offering' : ''}`);
     const address = { pc: `p:${this.#context.peer}`, gen: generation };
     this.#negotiation = new Negotiation(pc, this.#polite, {
       sdp: (kind, sdp) => this.#handlers.send({ t: 'sdp', ...address, kind, sdp }),
@@ -208,7 +221,7 @@ export class Link {
         this.#create(false);
         this.#negotiation?.receive('offer', offer);
       },
-      failed: (error) => this.#handlers.log(`${this.#context.peer}: ${String(error)}`),
+      failed: (error) => this.#log(`${String(error)}`),
     });
     pc.onicecandidate = ({ candidate }) => {
       if (candidate?.candidate === '') return;
@@ -264,15 +277,14 @@ export class Link {
       if (sender.track !== track) await sender.replaceTrack(track);
       await this.#encode();
     } catch (error) {
-      if (!this.#closed) this.#handlers.log(`${this.#context.peer}: ${source}: ${String(error)}`);
+      if (!this.#closed) this.#log(`${source}: ${String(error)}`);
     }
   }
 
   async #encode(): Promise<void> {
-    const { local, people } = this.#context;
-    const context = { people, wanted: this.#wanted, height: local.height('camera') };
-    await this.#apply('camera', encodingFor(this.#adapt, context), 'balanced');
-    await this.#apply('screen', screenEncoding(people, local.motion, true), local.motion ? 'maintain-framerate' : 'maintain-resolution');
+    const { motion } = this.#context.local;
+    await this.#apply('camera', this.#monitor.camera(), 'balanced');
+    await this.#apply('screen', this.#monitor.screen(motion), motion ? 'maintain-framerate' : 'maintain-resolution');
   }
 
   async #apply(source: Source, encoding: Encoding, preference: RTCDegradationPreference): Promise<void> {
@@ -290,22 +302,26 @@ export class Link {
       await sender.setParameters(parameters);
     } catch (error) {
       this.#applied.delete(source);
-      if (sender.transport && this.#pc?.signalingState === 'stable') this.#handlers.log(`${this.#context.peer}: encoding: ${String(error)}`);
+      if (sender.transport && this.#pc?.signalingState === 'stable') this.#log(`encoding: ${String(error)}`);
     }
   }
 
   #useFiles(channel: RTCDataChannel): void {
     this.#files = channel;
-    const open = () => this.#files === channel && this.#handlers.fileChannel(channel);
+    const open = () => this.#files === channel && this.#handlers.pipe({ channel, maxMessage: this.#pc?.sctp?.maxMessageSize ?? 65_536 });
     channel.onopen = open;
-    channel.onclose = () => this.#files === channel && this.#loseFiles();
+    channel.onclose = () => {
+      if (this.#files !== channel) return;
+      this.#loseFiles();
+      this.#step({ type: 'lost' });
+    };
     if (channel.readyState === 'open') open();
   }
 
   #loseFiles(): void {
     if (!this.#files) return;
     this.#files = null;
-    this.#handlers.fileChannel(null);
+    this.#handlers.pipe(null);
   }
 
   #stateChanged(pc: RTCPeerConnection): void {
@@ -314,7 +330,6 @@ export class Link {
     if (connectionState === 'failed' || iceConnectionState === 'failed') this.#step({ type: 'failed' });
     else if (iceConnectionState === 'disconnected') this.#step({ type: 'disconnected' });
     else if (connectionState === 'connected') {
-      this.#silentPolls = 0;
       this.#step({ type: 'connected' });
       void this.#encode();
     }
@@ -326,9 +341,8 @@ export class Link {
     const { state, actions, wake } = reconnectPolicy(before, event, Date.now());
     this.#policy = state;
     clearTimeout(this.#wake);
-    const tick = () => this.#step({ type: 'tick', connected: this.#pc?.connectionState === 'connected' });
-    if (wake !== null) this.#wake = setTimeout(tick, Math.max(50, wake - Date.now()));
-    if (state.phase !== before.phase || actions.length) this.#handlers.log(`${this.#context.peer}: ${before.phase} → ${state.phase} (${event.type}) ${actions.join()}`);
+    if (wake !== null) this.#wake = setTimeout(() => this.#tick(), Math.max(50, wake - Date.now()));
+    if (state.phase !== before.phase || actions.length) this.#log(`${before.phase} → ${state.phase} (${event.type}) ${actions.join()}`);
     for (const action of actions) this.#act(action);
     this.#show();
   }
@@ -353,51 +367,22 @@ export class Link {
     this.#handlers.changed();
   }
 
-  async #look(): Promise<Sample | null> {
-    const pc = this.#pc;
-    if (!pc || pc.connectionState === 'closed') return null;
-    const report = await pc.getStats();
-    if (pc !== this.#pc) return null;
-    const sourceOf = (mid: string) => SOURCES.find((source) => this.#transceivers.get(source)?.mid === mid);
-    this.#sample = readStats(report, Date.now(), this.#sample, sourceOf);
-    return this.#sample;
-  }
-
-  async #measure(): Promise<void> {
-    const before = this.#sample;
-    const sample = await this.#look().catch(() => null);
-    if (!sample || this.#closed) return;
-    if (this.#policy.phase === 'restarting') this.#step({ type: 'tick', connected: this.#pc?.connectionState === 'connected' });
-
-    const silent = before !== null && sample.signs === before.signs && this.expecting && this.#policy.phase === 'connected';
-    this.#silentPolls = silent ? this.#silentPolls + 1 : 0;
-    if (this.#silentPolls >= 2) this.#step({ type: 'stalled' });
-
-    const verdict = judge(sample, this.#shown, this.#silentPolls > 0, this.quality);
-    const news = verdict.level !== this.quality.level || verdict.reason !== this.quality.reason;
-    this.quality = verdict;
+  #judged(quality: Quality, alive: boolean): void {
+    const { phase } = this.#policy;
+    // The browser may well say `connected` all the time, through a restart and through silence: then only looking shows that it is over.
+    if (phase === 'restarting') this.#tick();
+    if (phase === 'disconnected' && alive && this.#pc) this.#stateChanged(this.#pc);
+    const news = quality.level !== this.quality.level || quality.reason !== this.quality.reason;
+    this.quality = quality;
     if (news) this.#handlers.changed();
-    this.#adaptTo(sample);
   }
 
-  #adaptTo(sample: Sample): void {
-    const { local, people } = this.#context;
-    const camera = sample.outgoing.find((stream) => stream.source === 'camera');
-    if (!local.track('camera') || this.#policy.phase !== 'connected') return;
-    // With a shared screen the estimate is for both; the screen takes its part first.
-    const screen = local.track('screen') ? (sample.outgoing.find((stream) => stream.source === 'screen')?.bitrate ?? 0) : 0;
-    const available = sample.availableOut === null ? null : Math.max(0, sample.availableOut - screen);
-    const poll = { at: sample.at, loss: camera?.loss ?? null, available, limited: camera?.limited ?? null };
-    const before = this.#adapt.rung;
-    this.#adapt = adapt(poll, this.#adapt, { people, wanted: this.#wanted, height: local.height('camera') }).state;
-    if (this.#adapt.rung !== before) this.#handlers.log(`${this.#context.peer}: camera ${this.#rungName()}`);
-    void this.#encode();
+  #tick(): void {
+    this.#step({ type: 'tick', connected: this.#pc?.connectionState === 'connected' });
   }
 
-  #rungName(): string {
-    const { local, people } = this.#context;
-    const encoding = encodingFor(this.#adapt, { people, wanted: this.#wanted, height: local.height('camera') });
-    return encoding.active ? `${Math.round(local.height('camera') / encoding.scaleResolutionDownBy)}p ${Math.round(encoding.maxBitrate / 1_000)} kbit/s` : 'paused';
+  #log(line: string): void {
+    this.#handlers.log(`${this.#context.peer}: ${line}`);
   }
 
   #drop(): void {
@@ -408,8 +393,7 @@ export class Link {
     this.#received.clear();
     this.#arriving.clear();
     this.#applied.clear();
-    this.#sample = null;
-    this.#silentPolls = 0;
+    this.#monitor.reset();
     this.#loseFiles();
     if (!pc) return;
     pc.onicecandidate = pc.onconnectionstatechange = pc.oniceconnectionstatechange = pc.ondatachannel = pc.onnegotiationneeded = null;

@@ -8,6 +8,8 @@ const HEAL_MS = 2_500;
 const POLITE_MS = 1_000;
 /** How long the answer to a restart may take before the connection to the server is doubted. */
 const ANSWER_MS = 5_000;
+/** How long to wait before replacing a connection whose other end is gone. */
+const LOST_MS = 1_000;
 /** How long a restart, or a new connection, may take before the next one. */
 const CONNECT_MS = 10_000;
 
@@ -40,6 +42,8 @@ export type PolicyEvent =
   | { type: 'connected' | 'disconnected' | 'failed' }
   /** Nothing arrives although it should. */
   | { type: 'stalled' }
+  /** The data channels broke: the other end of this connection is no more, and an ICE restart would not bring it back. */
+  | { type: 'lost' }
   /** The network changed or the computer woke up. */
   | { type: 'disturbed' }
   /** The other side asked for a restart. */
@@ -87,6 +91,9 @@ function react(state: PolicyState, event: PolicyEvent, now: number): Reaction {
       return state.phase === 'connected' ? { next: enter(state, 'disconnected', now), actions: [] } : stay;
     case 'failed':
       return state.phase === 'connecting' ? { next: { ...state, since: now - patience(state) }, actions: [] } : state.phase === 'restarting' ? stay : restart(state, now);
+    case 'lost':
+      // If the other side left, the server says so in a moment, and nothing has to be done.
+      return state.phase === 'connecting' ? stay : { next: enter(state, 'connecting', now - patience(state) + LOST_MS * (state.polite ? 2 : 1)), actions: [] };
     case 'disturbed':
       return state.phase === 'connecting' ? { next: { ...state, since: now, rebuilds: 0 }, actions: [] } : restart(state, now);
     case 'asked':
@@ -123,8 +130,8 @@ function restart(state: PolicyState, now: number): Reaction {
 function reach(before: PolicyState, state: PolicyState, now: number): Reaction {
   if (!canTell(state) || canTell(before)) return { next: state, actions: [] };
   if (state.due || state.phase === 'disconnected') return restart(state, now);
-  // What was under way could not be heard of meanwhile: its time begins now.
-  return { next: state.phase === 'connected' ? state : { ...state, since: now }, actions: [] };
+  // What was under way could not be heard of meanwhile: it gets some time more.
+  return { next: state.phase === 'connected' ? state : { ...state, since: Math.max(state.since, now - ANSWER_MS) }, actions: [] };
 }
 
 function tick(state: PolicyState, connected: boolean, now: number): Reaction {

@@ -1,9 +1,9 @@
 // How well a connection does, in words. Pure.
 
 import type { PeerConnectionState, Quality } from '../types.ts';
+import { UNKNOWN } from './link.ts';
 import type { Sample } from './stats.ts';
 
-export const UNKNOWN: Quality = { level: 'fair', reason: 'connecting', score: 50 };
 
 /**
  * The verdict on a sample, smoothed against the verdict before it: quick to fall, slow to rise.
@@ -18,7 +18,7 @@ export function judge(sample: Sample, connection: PeerConnectionState, stalled: 
   const delay = Math.max(0, (sample.rttMs ?? 0) - 150) / 8;
   const camera = sample.outgoing.find((stream) => stream.source === 'camera');
   const slow = camera?.limited === 'cpu' ? 25 : 0;
-  const narrow = camera?.limited === 'bandwidth' && camera.bitrate < 300_000 ? 25 : 0;
+  const narrow = camera?.limited === 'bandwidth' && camera.bitrate < 300_000 ? 20 : 0;
   const tcp = sample.path?.protocol !== 'udp' && sample.path?.local === 'relay' ? 15 : 0;
   const costs: [Quality['reason'], number][] = [
     ['your_network', lossOut * 500 + narrow],

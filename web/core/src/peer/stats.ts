@@ -1,6 +1,6 @@
 // Reads what the browser measures (W3C webrtc-stats) into the few figures that the library and its users need.
 
-import type { MediaStats, Source } from '../types.ts';
+import type { MediaStats, PeerStats, Source } from '../types.ts';
 
 /** The members of the statistics that are read here; none is sure to be there. */
 interface Stat {
@@ -15,9 +15,9 @@ interface Stat {
   selectedCandidatePairId?: string;
   localCandidateId?: string;
   remoteCandidateId?: string;
-  candidateType?: string;
-  protocol?: string;
-  relayProtocol?: string;
+  candidateType?: RTCIceCandidateType;
+  protocol?: 'udp' | 'tcp';
+  relayProtocol?: 'udp' | 'tcp' | 'tls';
   currentRoundTripTime?: number;
   availableOutgoingBitrate?: number;
   bytesReceived?: number;
@@ -26,7 +26,6 @@ interface Stat {
   requestsReceived?: number;
   packetsReceived?: number;
   packetsLost?: number;
-  packetsSent?: number;
   jitter?: number;
   fractionLost?: number;
   roundTripTime?: number;
@@ -46,18 +45,21 @@ interface Stat {
 /** One look at a connection. */
 export interface Sample {
   at: number;
-  path: { local: string; remote: string; protocol: string } | null;
+  path: PeerStats['path'];
   rttMs: number | null;
   availableOut: number | null;
   bytesIn: number;
   bytesOut: number;
-  /** Grows while anything arrives, be it only consent checks (RFC 7675). */
-  signs: number;
+  /** Grows while anything arrives, be it only consent checks (RFC 7675); `null` where that cannot be seen. */
+  signs: number | null;
   dtls: string | null;
   srtp: string | null;
   incoming: Stream[];
   outgoing: Stream[];
 }
+
+/** Before the first look. */
+export const NOTHING: Sample = { at: 0, path: null, rttMs: null, availableOut: null, bytesIn: 0, bytesOut: 0, signs: null, dtls: null, srtp: null, incoming: [], outgoing: [] };
 
 interface Stream extends MediaStats {
   bytes: number;
@@ -75,14 +77,15 @@ export function readStats(report: RTCStatsReport, at: number, before: Sample | n
     all.get(transport?.selectedCandidatePairId ?? '') ?? list.find((stat) => stat.type === 'candidate-pair' && (stat.selected || (stat.nominated && stat.state === 'succeeded')));
   const local = all.get(pair?.localCandidateId ?? '');
   const remote = all.get(pair?.remoteCandidateId ?? '');
+  const protocol = local?.relayProtocol ?? local?.protocol;
   const sample: Sample = {
     at,
-    path: local && remote ? { local: local.candidateType ?? '', remote: remote.candidateType ?? '', protocol: local.relayProtocol ?? local.protocol ?? '' } : null,
+    path: local?.candidateType && remote?.candidateType && protocol ? { local: local.candidateType, remote: remote.candidateType, protocol } : null,
     rttMs: pair?.currentRoundTripTime === undefined ? null : Math.round(pair.currentRoundTripTime * 1_000),
     availableOut: pair?.availableOutgoingBitrate ?? null,
     bytesIn: pair?.bytesReceived ?? 0,
     bytesOut: pair?.bytesSent ?? 0,
-    signs: (pair?.bytesReceived ?? 0) + (pair?.responsesReceived ?? 0) + (pair?.requestsReceived ?? 0),
+    signs: pair ? (pair.bytesReceived ?? 0) + (pair.responsesReceived ?? 0) + (pair.requestsReceived ?? 0) : null,
     dtls: transport?.tlsVersion ?? null,
     srtp: transport?.srtpCipher ?? null,
     incoming: [],
@@ -90,53 +93,37 @@ export function readStats(report: RTCStatsReport, at: number, before: Sample | n
   };
   for (const stat of list) {
     const source = stat.mid === undefined ? undefined : sourceOf(stat.mid);
-    if (!source) continue;
-    if (stat.type === 'inbound-rtp') sample.incoming.push(incoming(stat, source, all, at, before));
-    if (stat.type === 'outbound-rtp') sample.outgoing.push(outgoing(stat, source, list, all, at, before));
+    const incoming = stat.type === 'inbound-rtp';
+    if (!source || (!incoming && stat.type !== 'outbound-rtp')) continue;
+    const streams = incoming ? sample.incoming : sample.outgoing;
+    const last = (incoming ? before?.incoming : before?.outgoing)?.find((stream) => stream.source === source);
+    const heard = list.find((other) => other.type === 'remote-inbound-rtp' && (other.localId === stat.id || other.ssrc === stat.ssrc));
+    streams.push(readStream(stat, source, incoming, all.get(stat.codecId ?? ''), heard, last, before ? (at - before.at) / 1_000 : 0));
   }
   return sample;
 }
 
-function incoming(stat: Stat, source: Source, all: Map<string, Stat>, at: number, before: Sample | null): Stream {
-  const last = before?.incoming.find((stream) => stream.source === source);
+/** One stream; what the receiver of an outgoing one reported is in `heard`. */
+function readStream(stat: Stat, source: Source, incoming: boolean, codec: Stat | undefined, heard: Stat | undefined, last: Stream | undefined, seconds: number): Stream {
+  const bytes = (incoming ? stat.bytesReceived : stat.bytesSent) ?? 0;
   const packets = stat.packetsReceived ?? 0;
   const lost = stat.packetsLost ?? 0;
   const newLost = Math.max(0, lost - (last?.lost ?? 0));
   const expected = newLost + Math.max(0, packets - (last?.packets ?? 0));
-  return {
-    ...common(stat, source, all, at, before, last, stat.bytesReceived ?? 0),
-    loss: expected > 0 ? newLost / expected : 0,
-    jitterMs: stat.jitter === undefined ? null : Math.round(stat.jitter * 1_000),
-    frames: stat.framesDecoded ?? null,
-    limited: null,
-    packets,
-    lost,
-  };
-}
-
-function outgoing(stat: Stat, source: Source, list: Stat[], all: Map<string, Stat>, at: number, before: Sample | null): Stream {
-  const last = before?.outgoing.find((stream) => stream.source === source);
-  const heard = list.find((other) => other.type === 'remote-inbound-rtp' && (other.localId === stat.id || other.ssrc === stat.ssrc));
-  return {
-    ...common(stat, source, all, at, before, last, stat.bytesSent ?? 0),
-    loss: heard?.fractionLost ?? 0,
-    jitterMs: heard?.jitter === undefined ? null : Math.round(heard.jitter * 1_000),
-    frames: stat.framesEncoded ?? null,
-    limited: stat.qualityLimitationReason ?? null,
-    packets: stat.packetsSent ?? 0,
-    lost: 0,
-  };
-}
-
-function common(stat: Stat, source: Source, all: Map<string, Stat>, at: number, before: Sample | null, last: Stream | undefined, bytes: number) {
-  const seconds = before ? (at - before.at) / 1_000 : 0;
+  const jitter = incoming ? stat.jitter : heard?.jitter;
   return {
     source,
-    codec: all.get(stat.codecId ?? '')?.mimeType ?? null,
+    codec: codec?.mimeType ?? null,
     bitrate: last && seconds > 0 ? Math.max(0, Math.round(((bytes - last.bytes) * 8) / seconds)) : 0,
+    loss: incoming ? (expected > 0 ? newLost / expected : 0) : (heard?.fractionLost ?? 0),
+    jitterMs: jitter === undefined ? null : Math.round(jitter * 1_000),
     width: stat.frameWidth ?? null,
     height: stat.frameHeight ?? null,
     fps: stat.framesPerSecond ?? null,
+    frames: stat.framesDecoded ?? stat.framesEncoded ?? null,
+    limited: stat.qualityLimitationReason ?? null,
     bytes,
+    packets,
+    lost,
   };
 }

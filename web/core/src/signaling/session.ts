@@ -332,8 +332,12 @@ export class Session {
     const socket = this.#socket;
     this.#socket = null;
     if (!socket) return;
-    socket.onopen = socket.onmessage = socket.onclose = null;
+    this.#mute(socket);
     socket.close();
+  }
+
+  #mute(socket: WebSocket): void {
+    socket.onopen = socket.onmessage = socket.onclose = null;
   }
 
   #setConnection(state: Connection['state'], retryAt: number | null): void {

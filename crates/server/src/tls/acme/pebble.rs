@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::*;
+use crate::config::{HttpsUrl, Value as _};
 use crate::tls::Tls;
 
 const VERSION: &str = "v2.10.1";
@@ -128,8 +129,8 @@ impl Authority {
     fn config(&self, domain: &str) -> Config {
         Config {
             data: self.dir.path().join("data"),
-            domain: Some(domain.into()),
-            acme_directory: self.directory.clone(),
+            domain: Some(Domain::from_text(domain).unwrap()),
+            acme_directory: HttpsUrl::from_text(&self.directory).unwrap(),
             acme_root: Some(self.dir.path().join("root.pem")),
             acme_contact: Some("ann@parlour.test".into()),
             ..Config::default()
@@ -260,7 +261,8 @@ async fn acme_pebble_failures_are_explained_and_leave_the_old_certificate() {
     assert!(failure.reason.starts_with("the authority does not certify this name"), "{failure:?}");
     assert!(certificate_for(&tls, DOMAIN).0.contains("Parlour on"));
 
-    let nowhere = Config { acme_directory: "https://127.0.0.1:1/dir".into(), ..authority.config(DOMAIN) };
+    let nowhere =
+        Config { acme_directory: HttpsUrl::from_text("https://127.0.0.1:1/dir").unwrap(), ..authority.config(DOMAIN) };
     let nowhere = Tls::load(&nowhere).unwrap();
     let failure = nowhere.acme.as_ref().unwrap().obtain(&nowhere.resolver, 0).await.unwrap_err();
     assert!(failure.reason.starts_with("the ACME directory cannot be used"), "{failure:?}");

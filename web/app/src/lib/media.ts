@@ -1,0 +1,42 @@
+import { openCamera, openMic, ParlourError } from '@parlour/client';
+import { getPrefs, type Prefs } from './prefs.ts';
+
+export type DeviceKind = 'mic' | 'camera';
+
+/** Whether this browser can share a screen. Phones cannot. */
+export function canShareScreen(): boolean {
+  return typeof navigator !== 'undefined' && typeof navigator.mediaDevices?.getDisplayMedia === 'function';
+}
+
+/** Whether the sound may be sent to a speaker of choice. */
+export const canChooseSpeaker = typeof HTMLMediaElement !== 'undefined' && 'setSinkId' in HTMLMediaElement.prototype;
+
+/** What to ask of the microphone, from the person's settings. */
+export function micConstraints(prefs: Prefs = getPrefs()): MediaTrackConstraints {
+  return {
+    ...(prefs.micId ? { deviceId: { ideal: prefs.micId } } : {}),
+    noiseSuppression: prefs.noiseSuppression,
+    echoCancellation: prefs.echoCancellation,
+    autoGainControl: prefs.autoGain,
+  };
+}
+
+/** What to ask of the camera, from the person's settings. `facing` asks for the front or back camera of a phone instead. */
+export function cameraConstraints(prefs: Prefs = getPrefs(), facing?: 'user' | 'environment'): MediaTrackConstraints {
+  return {
+    ...(facing ? { facingMode: { ideal: facing } } : prefs.cameraId ? { deviceId: { ideal: prefs.cameraId } } : {}),
+    width: { ideal: 1280 },
+    height: { ideal: 720 },
+    frameRate: { ideal: 30 },
+  };
+}
+
+/** Opens the microphone or camera of the person's choice. */
+export function openDevice(kind: DeviceKind): Promise<MediaStreamTrack> {
+  return kind === 'mic' ? openMic(micConstraints()) : openCamera(cameraConstraints());
+}
+
+/** The code of an error, for the help texts; `other` for what is not ours. */
+export function codeOf(error: unknown): string {
+  return error instanceof ParlourError ? error.code : 'other';
+}

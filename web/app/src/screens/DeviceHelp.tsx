@@ -1,0 +1,17 @@
+import { useT } from '../i18n/index.ts';
+import { helpFor } from '../lib/problems.ts';
+import { Button } from '../ui/Button.tsx';
+import { Notice } from '../ui/Notice.tsx';
+
+/** Why a microphone or camera does not work, and what to do. The call is possible without it. */
+export function DeviceHelp({ kind, code, onRetry }: { kind: 'mic' | 'camera'; code: string; onRetry: () => void }) {
+  const t = useT();
+  const help = helpFor(code);
+  const device = t(kind === 'mic' ? 'device.theMic' : 'device.theCamera');
+  return (
+    <Notice icon={kind === 'mic' ? 'micOff' : 'cameraOff'} title={t(help.title, { device })} tone="warn" role="status">
+      <p>{t(help.text, { device })}</p>
+      {help.remedies.includes('retry') && <Button onClick={onRetry}>{t('retry')}</Button>}
+    </Notice>
+  );
+}

@@ -1,0 +1,1 @@
+(function(){addEventListener(`message`,e=>{setInterval(()=>postMessage(null),e.data)})})();
