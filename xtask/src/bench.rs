@@ -48,14 +48,7 @@ fn load(arguments: &[&str]) -> Result {
 fn build() -> Result<(PathBuf, PathBuf)> {
     step("release build", || {
         step::run(
-            &mut repo::cargo(&[
-                "build",
-                "--release",
-                "--package",
-                "parlour",
-                "--package",
-                "parlour-bench-signaling",
-            ]),
+            &mut repo::cargo(&["build", "--release", "--package", "parlour", "--package", "parlour-bench-signaling"]),
             "The binary does not compile; see above.",
         )
     })?;
