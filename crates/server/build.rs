@@ -9,6 +9,8 @@ fn main() {
     if index.is_file() {
         println!("cargo::rustc-cfg=web_dist");
     } else if std::env::var_os("CARGO_FEATURE_WEB").is_some() {
-        println!("cargo::warning=web/dist is missing: the server is built without the web app (`cargo xtask web` makes it)");
+        println!(
+            "cargo::warning=web/dist is missing: the server is built without the web app (`cargo xtask web` makes it)"
+        );
     }
 }

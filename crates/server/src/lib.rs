@@ -37,7 +37,9 @@ pub use storage::StorageError;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// An address cannot be listened on.
-    #[error("cannot listen on {addr} ({source}): is another program using that port? Choose another address with --{setting}")]
+    #[error(
+        "cannot listen on {addr} ({source}): is another program using that port? Choose another address with --{setting}"
+    )]
     Bind {
         /// The setting that names the address.
         setting: &'static str,
@@ -121,6 +123,7 @@ pub(crate) struct App {
     limits: limits::Limits,
     shards: shards::Shards,
     metrics: metrics::Metrics,
+    recorder: storage::Recorder,
     admin_token: String,
     ice_servers: IceServers,
     draining: AtomicBool,

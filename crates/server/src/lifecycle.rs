@@ -37,7 +37,8 @@ pub struct Server {
 impl Server {
     /// Starts a server on the runtime that this is called in.
     pub async fn start(config: Config) -> Result<Self, Error> {
-        std::fs::create_dir_all(&config.data).map_err(|source| Error::DataDirectory { path: config.data.clone(), source })?;
+        std::fs::create_dir_all(&config.data)
+            .map_err(|source| Error::DataDirectory { path: config.data.clone(), source })?;
         let metrics = Metrics::new();
         let retention = config.room.chat_history.on().copied().unwrap_or_default();
         let (storage, state) = Storage::open(&config.data, retention, &metrics)?;
@@ -46,8 +47,9 @@ impl Server {
         let hub = hub_config(&config, Arc::clone(&ice_servers))?;
 
         let limits = Limits::new(config.limits.conns_per_ip, config.limits.joins_per_min_per_ip);
+        let recorder = storage.recorder(&metrics);
         let on_event = {
-            let (recorder, metrics) = (storage.recorder(&metrics), metrics.clone());
+            let (recorder, metrics) = (recorder.clone(), metrics.clone());
             Arc::new(move |event| {
                 metrics.count(&event);
                 tell(&event);
@@ -61,6 +63,7 @@ impl Server {
             limits,
             shards,
             metrics,
+            recorder,
             admin_token,
             ice_servers,
             draining: false.into(),
@@ -195,7 +198,9 @@ fn addr(listener: Option<&TcpListener>) -> Option<SocketAddr> {
 
 /// The best address for a browser on this machine: plain HTTP, where no certificate asks for trust.
 fn local_url(http: Option<SocketAddr>, https: Option<SocketAddr>) -> String {
-    let host = |ip: IpAddr| if ip.is_unspecified() || ip.to_canonical().is_loopback() { "localhost".to_owned() } else { in_url(ip) };
+    let host = |ip: IpAddr| {
+        if ip.is_unspecified() || ip.to_canonical().is_loopback() { "localhost".to_owned() } else { in_url(ip) }
+    };
     // Over plain HTTP only loopback gets cameras.
     let full = |addr: &SocketAddr| addr.ip().is_unspecified() || addr.ip().to_canonical().is_loopback();
     match (http.filter(full), https, http) {
@@ -261,7 +266,9 @@ fn tell(event: &parlour_signaling::Event) {
         Event::Joined { room: id, peer, role, .. } => tracing::info!(room = room(id), peer = peer.0, ?role, "joined"),
         Event::Left { room: id, peer, why, .. } => tracing::info!(room = room(id), peer = peer.0, ?why, "left"),
         Event::Away { room: id, peer } => tracing::debug!(room = room(id), peer = peer.0, "away"),
-        Event::Resumed { room: id, peer, replayed } => tracing::debug!(room = room(id), peer = peer.0, replayed, "resumed"),
+        Event::Resumed { room: id, peer, replayed } => {
+            tracing::debug!(room = room(id), peer = peer.0, replayed, "resumed")
+        }
         Event::RoomGone { room: id } => tracing::debug!(room = room(id), "room forgotten"),
         Event::Refused { addr, code, fatal } => tracing::debug!(?addr, ?code, fatal, "refused"),
         _ => {}
@@ -279,7 +286,6 @@ pub(crate) fn raise_open_files() {
         }
     }
 }
-
 
 /// The signals that ask the server to stop.
 pub(crate) struct Signals {

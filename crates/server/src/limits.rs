@@ -43,7 +43,8 @@ impl TrustedProxies {
     /// what stands before the first untrusted address may have been made up by the client.
     pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
-        let lines: Vec<&str> = headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
+        let lines: Vec<&str> =
+            headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
         for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
             if !self.contains(client) {
                 break;
@@ -141,8 +142,11 @@ impl Joins {
 #[derive(Debug)]
 struct Counter {
     limit: u32,
-    held: Arc<Mutex<HashMap<ClientKey, u32>>>,
+    held: Held,
 }
+
+/// How many each client holds.
+type Held = Arc<Mutex<HashMap<ClientKey, u32>>>;
 
 impl Counter {
     fn new(limit: u32) -> Self {
@@ -167,7 +171,7 @@ impl Counter {
 
 /// One of an address's connections. Dropping it gives it back.
 #[derive(Debug)]
-pub(crate) struct Slot(Option<(Arc<Mutex<HashMap<ClientKey, u32>>>, ClientKey)>);
+pub(crate) struct Slot(Option<(Held, ClientKey)>);
 
 impl Slot {
     /// One that counts for nobody.
@@ -217,7 +221,11 @@ mod tests {
 
         let trusted = TrustedProxies::new(&[Cidr::from_text("10.0.0.0/8").unwrap()]);
         assert_eq!(trusted.client(ip("10.0.0.1"), &forwarded(&["192.0.2.1"])), ip("192.0.2.1"));
-        assert_eq!(trusted.client(ip("10.0.0.1"), &forwarded(&["6.6.6.6, 192.0.2.1, 10.0.0.2"])), ip("192.0.2.1"), "the client's own word");
+        assert_eq!(
+            trusted.client(ip("10.0.0.1"), &forwarded(&["6.6.6.6, 192.0.2.1, 10.0.0.2"])),
+            ip("192.0.2.1"),
+            "the client's own word"
+        );
         assert_eq!(trusted.client(ip("10.0.0.1"), &forwarded(&["6.6.6.6", "192.0.2.1"])), ip("192.0.2.1"), "two lines");
         assert_eq!(trusted.client(ip("10.0.0.1"), &forwarded(&["[2001:db8::1]:443"])), ip("2001:db8::1"));
         assert_eq!(trusted.client(ip("10.0.0.1"), &forwarded(&["unknown"])), ip("10.0.0.1"));

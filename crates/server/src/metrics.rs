@@ -53,9 +53,11 @@ impl Metrics {
     pub(crate) fn new() -> Self {
         let seconds = [0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6];
         let builder = PrometheusBuilder::new();
-        let builder = builder.set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &seconds).unwrap_or_default();
         let builder =
-            builder.set_buckets_for_metric(Matcher::Suffix("_quality".to_owned()), &[20.0, 40.0, 60.0, 80.0, 90.0, 100.0]).unwrap_or_default();
+            builder.set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &seconds).unwrap_or_default();
+        let builder = builder
+            .set_buckets_for_metric(Matcher::Suffix("_quality".to_owned()), &[20.0, 40.0, 60.0, 80.0, 90.0, 100.0])
+            .unwrap_or_default();
         let recorder = std::sync::Arc::new(builder.build_recorder());
         let handle = recorder.handle();
         with_local_recorder(&*recorder.clone(), || {
@@ -88,7 +90,9 @@ impl Metrics {
 
     /// Counts something that was refused.
     pub(crate) fn refused(&self, code: &str) {
-        with_local_recorder(&*self.recorder, || counter!("parlour_refused_total", "code" => code.to_owned()).increment(1));
+        with_local_recorder(&*self.recorder, || {
+            counter!("parlour_refused_total", "code" => code.to_owned()).increment(1)
+        });
     }
 
     /// Counts what happens in rooms.
@@ -137,7 +141,10 @@ fn describe() {
     describe_gauge!("parlour_build_info", "Always 1; the label tells the version.");
     describe_gauge!("parlour_ws_connections", "Signaling connections that are open.");
     describe_counter!("parlour_ws_messages_total", "Signaling messages from (in) and to (out) clients.");
-    describe_counter!("parlour_ws_overflows_total", "Times that a client had too much unread and its queue was dropped.");
+    describe_counter!(
+        "parlour_ws_overflows_total",
+        "Times that a client had too much unread and its queue was dropped."
+    );
     describe_counter!("parlour_http_requests_total", "HTTP requests answered.");
     describe_counter!("parlour_refused_total", "Requests, messages and connections refused, by error code.");
     describe_gauge!("parlour_rooms", "Rooms.");
@@ -145,8 +152,14 @@ fn describe() {
     describe_counter!("parlour_joins_total", "Joins.");
     describe_counter!("parlour_resumes_total", "Sessions taken up again, with replay or with a fresh snapshot.");
     describe_counter!("parlour_chat_messages_total", "Chat messages kept in history.");
-    describe_histogram!("parlour_ice_pair_rtt_seconds", "Round-trip times that clients report of their peer-to-peer connections.");
-    describe_histogram!("parlour_ice_pair_quality", "Quality (0 to 100) that clients report of their peer-to-peer connections.");
+    describe_histogram!(
+        "parlour_ice_pair_rtt_seconds",
+        "Round-trip times that clients report of their peer-to-peer connections."
+    );
+    describe_histogram!(
+        "parlour_ice_pair_quality",
+        "Quality (0 to 100) that clients report of their peer-to-peer connections."
+    );
     describe_counter!("parlour_ice_pair_reports_total", "Clients' reports by type and protocol of their connections.");
     describe_gauge!("parlour_storage_up", "1 while the database can be written.");
     describe_counter!("parlour_storage_failures_total", "Failed attempts to write the database.");

@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use parlour_signaling::message::{ErrorCode, RoomId};
-use parlour_signaling::{ConnId, Event, Frame, Hub, HubConfig, HubState, Now, Transmit};
 use ::metrics::Counter;
+use parlour_signaling::message::{ErrorCode, RoomId};
+use parlour_signaling::{ConnId, Event, Frame, Hub, HubConfig, HubState, Now, RoomState, Transmit};
 use tokio::sync::Notify;
 
 use crate::lock;
@@ -52,20 +52,29 @@ struct State {
 
 /// The present moment on both clocks.
 pub(crate) fn now() -> Now {
-    let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+    let unix_ms = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
     Now { instant: Instant::now(), unix_ms }
 }
 
 impl Shards {
     /// Makes `count` shards, each with the rooms of `state` that belong to it.
-    pub(crate) fn new(count: usize, config: &HubConfig, state: HubState, overflows: &Counter, on_event: Arc<OnEvent>) -> Self {
+    pub(crate) fn new(
+        count: usize,
+        config: &HubConfig,
+        state: HubState,
+        overflows: &Counter,
+        on_event: Arc<OnEvent>,
+    ) -> Self {
         let count = count.max(1);
         let shards = split(state, count)
             .into_iter()
             .map(|state| {
                 let mut hub = Hub::new(config.clone(), Box::new(random));
                 hub.restore(now(), state);
-                let state = State { hub, outboxes: HashMap::new(), overflows: overflows.clone(), armed: None, stopped: false };
+                let state =
+                    State { hub, outboxes: HashMap::new(), overflows: overflows.clone(), armed: None, stopped: false };
                 Arc::new(Shard { state: Mutex::new(state), timer: Notify::new(), on_event: Arc::clone(&on_event) })
             })
             .collect();
@@ -181,9 +190,16 @@ impl Shard {
         self.with(|hub, now| hub.open(now, conn, addr));
     }
 
-    /// The first message of a connection. True if it took up a session that was there before.
-    pub(crate) fn first_message(&self, conn: ConnId, text: &str) -> bool {
+    /// The first message of a connection, and its room if that was forgotten and is to be there again. True if it took up a session that was
+    /// there before.
+    pub(crate) fn first_message(&self, conn: ConnId, text: &str, room: Option<RoomState>) -> bool {
         self.with_from(Some(conn), |hub, now| {
+            // Somebody else may have brought it back meanwhile.
+            if let Some(room) = room
+                && hub.room(&RoomId(room.id.clone())).is_none()
+            {
+                hub.restore(now, HubState { clean: true, rooms: vec![room], sessions: Vec::new() });
+            }
             hub.handle_message(now, conn, text);
             let mut resumed = false;
             while let Some(event) = hub.poll_event() {

@@ -142,7 +142,9 @@ async fn a_forged_token_or_secret_gives_nothing() {
     call.goes_on().await;
 
     let dir = tempfile::tempdir().unwrap();
-    let server = TestServer::start_in(dir.path(), |config| config.auth.mode = parlour_server::config::AuthMode::Token).await.unwrap();
+    let server = TestServer::start_in(dir.path(), |config| config.auth.mode = parlour_server::config::AuthMode::Token)
+        .await
+        .unwrap();
     let mut eve = Client::connect(server.addr).await;
     eve.hello("call", "Eve").await;
     assert_eq!(eve.cut_off().await.0, "token_required");
@@ -283,4 +285,3 @@ async fn joins_are_limited_and_resuming_is_none() {
     assert!(error["retry_ms"].as_u64().unwrap() > 0);
     assert!(matches!(more.hear().await, Heard::Closed { code: 4000, .. }));
 }
-

@@ -100,19 +100,27 @@ async fn the_administrator_sees_and_changes_rooms() {
 async fn the_app_learns_where_https_is_and_which_ice_servers_there_are() {
     let server = TestServer::start(|config| {
         config.listen = Switch::On(Listen::at("127.0.0.1:0".parse().unwrap()));
-        config.ice_servers = vec![parlour_server::config::IceServer { urls: vec!["stun:stun.example".into()], username: None, credential: None }];
+        config.ice_servers = vec![parlour_server::config::IceServer {
+            urls: vec!["stun:stun.example".into()],
+            username: None,
+            credential: None,
+        }];
     })
     .await;
     let info = server.get("/v1/info").await.json();
     let https = server.server.ready().https.unwrap();
     assert_eq!(info["https"], format!("https://127.0.0.1:{}", https.port()));
-    assert_eq!((info["auth"].as_str(), info["p2p_max"].as_u64(), info["secure_hint"].as_bool()), (Some("open"), Some(6), Some(false)));
+    assert_eq!(
+        (info["auth"].as_str(), info["p2p_max"].as_u64(), info["secure_hint"].as_bool()),
+        (Some("open"), Some(6), Some(false))
+    );
     assert_eq!(server.get("/v1/ice").await.json(), json!({"ice_servers": [{"urls": ["stun:stun.example"]}]}));
 }
 
 #[tokio::test]
 async fn https_serves_and_its_port_sends_plain_http_there() {
-    let server = TestServer::start(|config| config.listen = Switch::On(Listen::at("127.0.0.1:0".parse().unwrap()))).await;
+    let server =
+        TestServer::start(|config| config.listen = Switch::On(Listen::at("127.0.0.1:0".parse().unwrap()))).await;
     let https = server.server.ready().https.unwrap();
     let plain = request(https, "GET /r/team?name=Ann HTTP/1.1\r\nHost: meet.example:8443\r\n\r\n").await;
     assert_eq!((plain.status, plain.headers["location"].as_str()), (307, "https://meet.example:8443/r/team?name=Ann"));

@@ -25,12 +25,15 @@ async fn two_clients_meet_and_their_messages_are_passed_on() {
     bob.send(json!({"t": "bye"})).await;
     let left = ann.next_of("peer").await;
     assert_eq!((left["op"].as_str(), left["why"].as_str()), (Some("del"), Some("left")));
-    assert!(matches!(loop {
-        match bob.hear().await {
-            Heard::Message(_) => {}
-            closed => break closed,
-        }
-    }, Heard::Closed { .. }));
+    assert!(matches!(
+        loop {
+            match bob.hear().await {
+                Heard::Message(_) => {}
+                closed => break closed,
+            }
+        },
+        Heard::Closed { .. }
+    ));
     server.server.stop().await;
 }
 

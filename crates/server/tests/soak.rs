@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 const ROOMS: usize = 200;
-const CALLS: usize = 3;
+const CALLS: usize = 2;
 const CANDIDATES: usize = 10;
 
 /// Both sides of one call: descriptions, candidates, leaving.
@@ -27,7 +27,8 @@ async fn call(addr: std::net::SocketAddr, room: String) {
     assert_eq!(ann.next_of("sdp").await["sdp"], description);
     ann.send(json!({"t": "sdp", "pc": format!("p:{}", bob.me), "gen": 0, "kind": "answer", "sdp": description})).await;
     for n in 0..CANDIDATES {
-        let cand = json!({"candidate": format!("candidate:{n} 1 udp 1 192.0.2.1 {} typ host", 5000 + n), "sdpMid": "0"});
+        let cand =
+            json!({"candidate": format!("candidate:{n} 1 udp 1 192.0.2.1 {} typ host", 5000 + n), "sdpMid": "0"});
         ann.send(json!({"t": "ice", "pc": format!("p:{}", bob.me), "gen": 0, "cand": cand})).await;
         bob.send(json!({"t": "ice", "pc": format!("p:{}", ann.me), "gen": 0, "cand": cand})).await;
     }
@@ -46,7 +47,9 @@ async fn call(addr: std::net::SocketAddr, room: String) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hundreds_of_calls_come_and_go_and_leave_nothing_behind() {
     let dir = tempfile::tempdir().unwrap();
-    let server = TestServer::start_in(dir.path(), |config| config.room.empty_timeout = Duration::from_millis(100)).await.unwrap();
+    let server = TestServer::start_in(dir.path(), |config| config.room.empty_timeout = Duration::from_millis(100))
+        .await
+        .unwrap();
     let addr = server.addr;
     let mut rooms = JoinSet::new();
     for room in 0..ROOMS {

@@ -87,8 +87,11 @@ async fn calls_are_recorded() {
     server.server.stop().await;
 
     let db = Connection::open(dir.path().join("parlour.db")).unwrap();
-    let call: (i64, String, bool) =
-        db.query_row("SELECT id, room, ended >= started FROM calls", [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+    let call: (i64, String, bool) = db
+        .query_row("SELECT id, room, ended >= started FROM calls", [], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .unwrap();
     assert_eq!((call.1.as_str(), call.2), ("team", true));
     let sql = "SELECT name, role, why FROM participants WHERE call = ?1 AND gone >= joined ORDER BY joined, name";
     let mut statement = db.prepare(sql).unwrap();
@@ -118,6 +121,46 @@ async fn a_room_without_chat_history_leaves_none_in_the_database() {
     server.server.stop().await;
     let db = Connection::open(dir.path().join("parlour.db")).unwrap();
     assert_eq!(db.query_row("SELECT count(*) FROM chat", [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_room_that_was_empty_for_long_has_its_chat_again_unless_it_was_locked_or_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    let start = async || {
+        let short =
+            |config: &mut parlour_server::Config| config.room.empty_timeout = std::time::Duration::from_millis(10);
+        TestServer::start_in(dir.path(), short).await.unwrap()
+    };
+    let mut server = start().await;
+    for (room, last) in [("kept", "bye"), ("locked", "bye"), ("ended", "end")] {
+        let mut ann = server.join(room, "Ann").await;
+        ann.send(json!({"t": "chat", "text": "see you later"})).await;
+        ann.next_of("chat").await;
+        ann.send(json!({"t": "lock", "on": room == "locked"})).await;
+        ann.send(json!({"t": last})).await;
+        ann.cut_off().await;
+    }
+    for restarted in [false, true] {
+        server.until_metric("parlour_rooms", |rooms| rooms == 0.0).await;
+        if restarted {
+            server.server.stop().await;
+            server = start().await;
+        }
+        for (room, said) in [("kept", 1), ("locked", 0), ("ended", 0)] {
+            let mut bob = common::Client::connect(server.addr).await;
+            bob.hello(room, "Bob").await;
+            let welcome = bob.welcome().await;
+            let snapshot = &welcome["snapshot"];
+            assert_eq!(snapshot["chat"].as_array().unwrap().len(), said, "{room}, restarted: {restarted}");
+            assert_eq!(
+                (snapshot["you"]["role"].as_str(), snapshot["room"]["locked"].as_bool()),
+                (Some("host"), Some(false))
+            );
+            bob.send(json!({"t": "bye"})).await;
+            bob.cut_off().await;
+        }
+    }
+    server.server.stop().await;
 }
 
 /// A file system of 1 MiB, for as long as the test runs. Needs the rights to mount; without them the test says so and ends.

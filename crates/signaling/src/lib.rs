@@ -20,7 +20,7 @@ pub mod token;
 
 pub use frame::{ConnId, Frame, Text, Transmit};
 pub use hub::{
-    Auth, CHAT_HISTORY, Event, Hub, HubConfig, HubState, IceServers, Now, RoomInfo, RoomOptions, RoomState,
+    Auth, CHAT_HISTORY, Event, Hub, HubConfig, HubState, IceServers, Now, Rng, RoomInfo, RoomOptions, RoomState,
     SessionState,
 };
 pub use id::NAME_MAX_CHARS;

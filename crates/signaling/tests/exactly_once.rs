@@ -174,8 +174,9 @@ impl Play {
         assert_eq!(client.said.len() - ack, client.held.len(), "the server has all that was sent before the cut");
         client.held.clear();
         let from = if anxious { ack.saturating_sub(3) } else { ack };
-        for text in client.said[from..].to_vec() {
-            self.send(who, &text);
+        let again = client.said[from..].to_vec();
+        for text in &again {
+            self.send(who, text);
         }
     }
 
@@ -201,8 +202,8 @@ impl Play {
                         2 => json!({"t": "sdp", "id": id, "pc": pc, "gen": 0, "kind": "offer", "sdp": "v=0\r\n"}),
                         3 => json!({"t": "ice", "pc": pc, "gen": 1, "cand": {"candidate": id.to_string()}}),
                         4 => json!({"t": "msg", "topic": "x", "data": id}),
-                        5 => json!({"t": "set", "id": id, "mic": id % 2 == 0}),
-                        6 => json!({"t": "hand", "on": id % 2 == 0}),
+                        5 => json!({"t": "set", "id": id, "mic": id.is_multiple_of(2)}),
+                        6 => json!({"t": "hand", "on": id.is_multiple_of(2)}),
                         7 => json!({"t": "reaction", "emoji": "👋"}),
                         8 => json!({"t": "role", "id": id, "peer": to, "role": "speaker"}),
                         9 => json!({"t": "hand", "on": false, "peer": to}),

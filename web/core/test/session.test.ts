@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { backoff } from '../src/signaling/backoff.ts';
 import { pass, random, useWorld } from './support/world.ts';
 
@@ -113,6 +113,21 @@ describe('a cut of the signaling connection', () => {
     window.dispatchEvent(new Event('online'));
     await pass(7_000);
     expect(here.world.sockets).toHaveLength(2);
+  });
+
+  test.each([
+    [8_000, 0],
+    [60_000, 1],
+  ])('the computer stood still for %i ms: the connections are looked at, and ICE restarts after a long sleep', async (ms, restarts) => {
+    await here.world.join('Ann');
+    await here.world.join('Ben');
+    await pass(1_500);
+    const pings = () => here.world.sockets.map(({ sent }) => sent.filter((text) => text.includes('"ping"')).length);
+    const before = pings();
+    vi.setSystemTime(Date.now() + ms);
+    await pass(1_500);
+    expect(pings().every((count, index) => count > before[index]!)).toBe(true);
+    expect(Math.min(1, here.world.network.made.reduce((sum, pc) => sum + pc.restarts, 0))).toBe(restarts);
   });
 
   test('tries go on for more than two minutes, at most 8 s apart, and at once when the network is back', async () => {

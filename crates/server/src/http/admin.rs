@@ -37,9 +37,11 @@ pub(super) fn router(app: Arc<App>) -> Router<Arc<App>> {
 impl App {
     /// Whether a request carries the administrator's token (RFC 6750 §2.1).
     pub(crate) fn is_admin(&self, headers: &HeaderMap) -> bool {
-        let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| value.split_once(' '));
+        let given =
+            headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| value.split_once(' '));
         given.is_some_and(|(scheme, token)| {
-            scheme.eq_ignore_ascii_case("bearer") && bool::from(token.trim().as_bytes().ct_eq(self.admin_token.as_bytes()))
+            scheme.eq_ignore_ascii_case("bearer")
+                && bool::from(token.trim().as_bytes().ct_eq(self.admin_token.as_bytes()))
         })
     }
 }
@@ -139,7 +141,11 @@ struct RoleBody {
 }
 
 /// `POST /v1/rooms/{room}/peers/{peer}:kick`, `:admit` and `:role`.
-async fn act_on_peer(State(app): State<Arc<App>>, Path((room, target)): Path<(String, String)>, request: Request) -> Response<Body> {
+async fn act_on_peer(
+    State(app): State<Arc<App>>,
+    Path((room, target)): Path<(String, String)>,
+    request: Request,
+) -> Response<Body> {
     let (peer, verb) = target.split_once(':').unwrap_or((&target, ""));
     let Some(room) = RoomId::parse(&room) else { return bad_room() };
     let peer = PeerId(peer.to_owned());
@@ -166,11 +172,14 @@ async fn act_on_peer(State(app): State<Arc<App>>, Path((room, target)): Path<(St
 async fn body<T: DeserializeOwned>(request: Request) -> Result<T, Response<Body>> {
     let bytes = match tokio::time::timeout(BODY_TIME, to_bytes(request.into_body(), BODY_BYTES)).await {
         Ok(Ok(bytes)) => bytes,
-        Ok(Err(_)) => return Err(problem(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The body is too long or broke off.")),
+        Ok(Err(_)) => {
+            return Err(problem(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The body is too long or broke off."));
+        }
         Err(_) => return Err(problem(StatusCode::REQUEST_TIMEOUT, "idle_timeout", "The body did not come in time.")),
     };
     let bytes = if bytes.is_empty() { b"{}".as_slice() } else { &bytes };
-    serde_json::from_slice(bytes).map_err(|error| problem(StatusCode::BAD_REQUEST, "bad_message", &format!("The body is not right: {error}.")))
+    serde_json::from_slice(bytes)
+        .map_err(|error| problem(StatusCode::BAD_REQUEST, "bad_message", &format!("The body is not right: {error}.")))
 }
 
 fn done() -> Response<Body> {

@@ -209,7 +209,9 @@ mod tests {
     #[tokio::test]
     async fn the_best_coding_that_the_client_takes_is_sent() {
         let app = app();
-        for (accept, coding) in [("gzip, br", Some("br")), ("gzip;q=0.5", Some("gzip")), ("br;q=0, gzip", Some("gzip")), ("identity", None)] {
+        for (accept, coding) in
+            [("gzip, br", Some("br")), ("gzip;q=0.5", Some("gzip")), ("br;q=0, gzip", Some("gzip")), ("identity", None)]
+        {
             let script = app.file("assets/app-1a2b.js", &asking(ACCEPT_ENCODING, accept)).await.unwrap();
             assert_eq!(script.headers().get(CONTENT_ENCODING).map(|c| c.to_str().unwrap()), coding, "{accept}");
         }

@@ -121,7 +121,9 @@ async fn metrics(State(app): State<Arc<App>>, request: Request<Body>) -> Respons
         MetricsAccess::Public => true,
         MetricsAccess::Admin => admin,
         MetricsAccess::Loopback => admin || is_local(&request),
-        MetricsAccess::Off => return problem(StatusCode::NOT_FOUND, "not_found", "Metrics are off. See the setting `metrics.access`."),
+        MetricsAccess::Off => {
+            return problem(StatusCode::NOT_FOUND, "not_found", "Metrics are off. See the setting `metrics.access`.");
+        }
     };
     if !allowed {
         return problem(
@@ -137,7 +139,8 @@ async fn metrics(State(app): State<Arc<App>>, request: Request<Body>) -> Respons
 /// was made to point here (DNS rebinding).
 fn is_local<B>(request: &Request<B>) -> bool {
     let peer = request.extensions().get::<Client>().is_some_and(|client| client.peer.ip().to_canonical().is_loopback());
-    let passed_on = ["forwarded", "x-forwarded-for", "x-real-ip", "via"].iter().any(|name| request.headers().contains_key(*name));
+    let passed_on =
+        ["forwarded", "x-forwarded-for", "x-real-ip", "via"].iter().any(|name| request.headers().contains_key(*name));
     let named = headers::host(request).is_some_and(|host| {
         let host = host.host().trim_start_matches('[').trim_end_matches(']');
         host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())

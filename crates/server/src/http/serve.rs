@@ -43,7 +43,13 @@ pub(crate) enum Plain {
 }
 
 /// Accepts connections until `stop` says so.
-pub(crate) async fn accept(app: Arc<App>, listener: TcpListener, plain: Plain, router: Router, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn accept(
+    app: Arc<App>,
+    listener: TcpListener,
+    plain: Plain,
+    router: Router,
+    mut stop: watch::Receiver<bool>,
+) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -125,7 +131,8 @@ async fn http(app: &Arc<App>, stream: Stream, client: Client, router: Router, ht
 async fn redirect(stream: TcpStream) {
     let service = hyper::service::service_fn(|request: Request<Incoming>| async move {
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-        let location = headers::host(&request).and_then(|host| HeaderValue::from_str(&format!("https://{host}{path}")).ok());
+        let location =
+            headers::host(&request).and_then(|host| HeaderValue::from_str(&format!("https://{host}{path}")).ok());
         let mut response = match location {
             Some(location) => {
                 let mut response = Response::new(Body::empty());
@@ -133,7 +140,11 @@ async fn redirect(stream: TcpStream) {
                 response.headers_mut().insert(LOCATION, location);
                 response
             }
-            None => problem(StatusCode::BAD_REQUEST, "tls_required", "This port speaks HTTPS: put https:// in front of the address."),
+            None => problem(
+                StatusCode::BAD_REQUEST,
+                "tls_required",
+                "This port speaks HTTPS: put https:// in front of the address.",
+            ),
         };
         headers::secure(response.headers_mut(), None, false, false);
         Ok::<_, Infallible>(response)

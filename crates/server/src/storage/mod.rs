@@ -16,6 +16,8 @@ use std::time::Duration;
 use parlour_signaling::message::{ChatMessage, PairStats, PeerId, Reason, Role, RoomId, SessionId};
 use parlour_signaling::{Event, HubState, RoomState, SessionState};
 
+use tokio::sync::oneshot;
+
 use crate::metrics::Metrics;
 
 /// The name of the database in the data directory.
@@ -23,6 +25,9 @@ const FILE: &str = "parlour.db";
 
 /// Changes that wait to be written. At about 1 KiB each they are bounded to some MiB.
 const QUEUE: usize = 8192;
+
+/// How long somebody who opens a room waits for its history.
+const FIND_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Why the database cannot be used. It is never overwritten: the person decides.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +88,11 @@ enum Change {
 
 enum Command {
     Write(Change),
+    /// Look up a room that was forgotten for being empty.
+    Find {
+        room: RoomId,
+        found: oneshot::Sender<Option<RoomState>>,
+    },
     /// Write the whole state and stop.
     Stop(Box<HubState>),
 }
@@ -115,7 +125,10 @@ impl Storage {
         let thread = std::thread::Builder::new()
             .name("storage".to_owned())
             .spawn(move || writer.run(&commands))
-            .map_err(|error| StorageError::Unusable { path: path.clone(), source: rusqlite::Error::ToSqlConversionFailure(Box::new(error)) })?;
+            .map_err(|error| StorageError::Unusable {
+                path: path.clone(),
+                source: rusqlite::Error::ToSqlConversionFailure(Box::new(error)),
+            })?;
         Ok((Self { queue, thread }, state))
     }
 
@@ -134,6 +147,14 @@ impl Storage {
 }
 
 impl Recorder {
+    /// A room that was forgotten for being empty, with the chat that is kept of it. `None` as well if the disk takes too long: a newcomer
+    /// does not wait for it.
+    pub(crate) async fn find(&self, room: &RoomId) -> Option<RoomState> {
+        let (found, answer) = oneshot::channel();
+        self.queue.try_send(Command::Find { room: room.clone(), found }).ok()?;
+        tokio::time::timeout(FIND_TIMEOUT, answer).await.ok()?.ok()?
+    }
+
     /// Queues what an event changes. Never waits.
     pub(crate) fn record(&self, event: Event) {
         let Some(change) = Change::of(event) else { return };
@@ -156,7 +177,9 @@ impl Change {
             Event::Joined { room, peer, name, role, time } => Self::Joined { room, peer, name, role, time },
             Event::Left { joined: None, .. } => return None,
             Event::Left { room, peer, why, time, joined: Some(_) } => Self::Left { room, peer, why, time },
-            Event::PairStats { room, peer, pairs } => Self::Pairs { room, peer, pairs, time: crate::shards::now().unix_ms },
+            Event::PairStats { room, peer, pairs } => {
+                Self::Pairs { room, peer, pairs, time: crate::shards::now().unix_ms }
+            }
             _ => return None,
         })
     }

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use parlour_signaling::message::ChatMessage;
 use parlour_signaling::{CHAT_HISTORY, HubState, RoomState, SessionState};
 use rusqlite::{Connection, params};
 use serde::de::DeserializeOwned;
@@ -12,26 +13,45 @@ pub(super) fn take_state(db: &mut Connection, now_ms: u64, retention: Duration) 
     let change = db.transaction()?;
     forget_chat(&change, now_ms, retention)?;
     let clean = change.execute("DELETE FROM stopped", [])? > 0;
-    let mut rooms: Vec<RoomState> = all(&change, "SELECT state FROM rooms ORDER BY id")?;
+    let mut rooms: Vec<RoomState> = all(&change, "SELECT state FROM rooms WHERE gone IS NULL ORDER BY id")?;
     for room in &mut rooms {
-        let mut newest = change.prepare_cached("SELECT message FROM chat WHERE room = ?1 ORDER BY key DESC LIMIT ?2")?;
-        let texts = newest.query_map(params![room.id, CHAT_HISTORY as i64], |row| row.get::<_, String>(0))?;
-        room.chat = parse(texts, "a chat message")?;
-        room.chat.reverse();
+        room.chat = chat(&change, &room.id)?;
     }
     let sessions: Vec<SessionState> = all(&change, "SELECT state FROM sessions ORDER BY place, sid")?;
     change.commit()?;
     Ok(HubState { clean, rooms, sessions })
 }
 
-/// Forgets chat that is older than the operator wants it kept.
+/// The newest chat of a room, oldest first.
+fn chat(db: &Connection, room: &str) -> rusqlite::Result<Vec<ChatMessage>> {
+    let mut newest = db.prepare_cached("SELECT message FROM chat WHERE room = ?1 ORDER BY key DESC LIMIT ?2")?;
+    let texts = newest.query_map(params![room, CHAT_HISTORY as i64], |row| row.get::<_, String>(0))?;
+    let mut chat = parse(texts, "a chat message")?;
+    chat.reverse();
+    Ok(chat)
+}
+
+/// A room that was forgotten for being empty, with its chat. Its lock is open, as nobody is inside who could open it.
+pub(super) fn gone_room(db: &Connection, room: &str) -> rusqlite::Result<Option<RoomState>> {
+    let mut find = db.prepare_cached("SELECT state FROM rooms WHERE id = ?1 AND gone IS NOT NULL")?;
+    let texts = find.query_map([room], |row| row.get::<_, String>(0))?;
+    let Some(state) = parse::<RoomState>(texts, "a room")?.pop() else { return Ok(None) };
+    Ok(Some(RoomState { chat: chat(db, room)?, locked: false, ..state }))
+}
+
+/// Forgets chat that is older than the operator wants it kept, and the empty rooms that were kept for it.
 pub(super) fn forget_chat(db: &Connection, now_ms: u64, retention: Duration) -> rusqlite::Result<()> {
     let oldest = now_ms.saturating_sub(u64::try_from(retention.as_millis()).unwrap_or(u64::MAX));
-    db.execute("DELETE FROM chat WHERE time < ?1", [oldest as i64]).map(drop)
+    db.execute("DELETE FROM chat WHERE time < ?1", [oldest as i64])?;
+    db.execute("DELETE FROM rooms WHERE gone IS NOT NULL AND id NOT IN (SELECT room FROM chat)", []).map(drop)
 }
 
 /// The calls that go on, by room, with how many are in each. Those whose participants are not coming back are ended now.
-pub(super) fn open_calls(db: &mut Connection, state: &HubState, now_ms: u64) -> rusqlite::Result<HashMap<String, OpenCall>> {
+pub(super) fn open_calls(
+    db: &mut Connection,
+    state: &HubState,
+    now_ms: u64,
+) -> rusqlite::Result<HashMap<String, OpenCall>> {
     let back: HashSet<&str> = state.sessions.iter().map(|session| session.peer.as_str()).collect();
     let change = db.transaction()?;
     let mut calls: HashMap<String, OpenCall> = HashMap::new();
@@ -76,7 +96,10 @@ fn all<T: DeserializeOwned>(db: &Connection, sql: &str) -> rusqlite::Result<Vec<
 }
 
 /// Reads JSON. What cannot be read is left out with a word in the log, rather than keeping all the others from coming back.
-fn parse<T: DeserializeOwned>(texts: impl Iterator<Item = rusqlite::Result<String>>, what: &str) -> rusqlite::Result<Vec<T>> {
+fn parse<T: DeserializeOwned>(
+    texts: impl Iterator<Item = rusqlite::Result<String>>,
+    what: &str,
+) -> rusqlite::Result<Vec<T>> {
     let mut values = Vec::new();
     for text in texts {
         match serde_json::from_str(&text?) {

@@ -29,7 +29,8 @@ pub(super) fn open(path: &Path) -> Result<Connection, StorageError> {
     if found > 0 {
         let whole: String = db.pragma_query_value(None, "quick_check", |row| row.get(0)).map_err(blame)?;
         if whole != "ok" {
-            let source = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT), Some(whole));
+            let source =
+                rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT), Some(whole));
             return Err(StorageError::Corrupt { path: path.to_owned(), source });
         }
     }

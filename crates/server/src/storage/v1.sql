@@ -2,7 +2,9 @@
 
 CREATE TABLE rooms (
     id    TEXT PRIMARY KEY,
-    state TEXT NOT NULL
+    state TEXT NOT NULL,
+    -- When the room was forgotten for being empty. It stays here as long as there is chat of it, for those who come back.
+    gone  INTEGER
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE chat (

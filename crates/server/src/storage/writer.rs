@@ -8,6 +8,7 @@ use parlour_signaling::message::{ChatMessage, PairStats, PeerId, Reason, Role, R
 use parlour_signaling::{CHAT_HISTORY, HubState, RoomState, SessionState};
 use rusqlite::{Connection, ErrorCode, Transaction, params};
 use serde::Serialize;
+use tokio::sync::oneshot;
 
 use super::read::{self, OpenCall};
 use super::{Change, Command};
@@ -53,6 +54,7 @@ impl Writer {
         loop {
             match commands.recv_timeout(self.next_wake()) {
                 Ok(Command::Write(change)) => self.keep(change),
+                Ok(Command::Find { room, found }) => self.find(&room, found),
                 Ok(Command::Stop(state)) => return self.stop(&state),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
@@ -61,6 +63,7 @@ impl Writer {
             while self.backlog.len() < BATCH {
                 match commands.try_recv() {
                     Ok(Command::Write(change)) => self.keep(change),
+                    Ok(Command::Find { room, found }) => self.find(&room, found),
                     Ok(Command::Stop(state)) => return self.stop(&state),
                     Err(_) => break,
                 }
@@ -83,6 +86,19 @@ impl Writer {
             self.metrics.storage_dropped.increment(1);
         }
         self.backlog.push_back(change);
+    }
+
+    /// Looks a room up that was forgotten, behind all that was said before.
+    fn find(&mut self, room: &RoomId, found: oneshot::Sender<Option<RoomState>>) {
+        if self.failed.is_none() {
+            self.write();
+        }
+        let room = read::gone_room(&self.db, &room.0).unwrap_or_else(|error| {
+            tracing::warn!(%error, "cannot read the database: a room starts without its history");
+            None
+        });
+        // Whoever asked may have stopped waiting.
+        let _ = found.send(room);
     }
 
     /// Writes what is kept, and looks after what is old.
@@ -174,7 +190,7 @@ impl Writer {
     fn stop(mut self, state: &HubState) -> rusqlite::Result<()> {
         self.write();
         let transaction = self.db.transaction()?;
-        transaction.execute("DELETE FROM rooms", [])?;
+        transaction.execute("DELETE FROM rooms WHERE gone IS NULL", [])?;
         for room in &state.rooms {
             put_room(&transaction, room)?;
             let mut forget = transaction.prepare_cached("DELETE FROM chat WHERE room = ?1")?;
@@ -238,49 +254,74 @@ impl Calls<'_> {
         match change {
             Change::Room(room) => put_room(db, room),
             Change::RoomGone(room) => {
-                db.prepare_cached("DELETE FROM rooms WHERE id = ?1")?.execute([&room.0])?;
-                forget_room_chat(db, room)
+                db.prepare_cached("UPDATE rooms SET gone = ?2 WHERE id = ?1")?
+                    .execute(params![room.0, crate::shards::now().unix_ms as i64])?;
+                let mut forget = db.prepare_cached(
+                    "DELETE FROM rooms WHERE id = ?1 AND id NOT IN (SELECT room FROM chat WHERE room = ?1)",
+                )?;
+                forget.execute([&room.0]).map(drop)
             }
             Change::Chat { room, message, session, received } => {
                 put_chat(db, &room.0, message)?;
                 // In the same transaction, so that a client that sends it again after a crash does not say it twice.
-                let mut note = db.prepare_cached("UPDATE sessions SET state = json_set(state, '$.received', ?2) WHERE sid = ?1")?;
+                let mut note =
+                    db.prepare_cached("UPDATE sessions SET state = json_set(state, '$.received', ?2) WHERE sid = ?1")?;
                 note.execute(params![session.0, *received as i64])?;
                 let mut forget = db.prepare_cached("DELETE FROM chat WHERE room = ?1 AND key <= ?2")?;
                 forget.execute(params![room.0, message.key as i64 - CHAT_HISTORY as i64]).map(drop)
             }
             Change::ChatForgotten(room) => forget_room_chat(db, room),
             Change::Session(session) => put_session(db, session, session.joined),
-            Change::SessionGone(sid) => db.prepare_cached("DELETE FROM sessions WHERE sid = ?1")?.execute([&sid.0]).map(drop),
+            Change::SessionGone(sid) => {
+                db.prepare_cached("DELETE FROM sessions WHERE sid = ?1")?.execute([&sid.0]).map(drop)
+            }
             Change::Joined { room, peer, name, role, time } => self.joined(db, room, peer, name, *role, *time),
             Change::Left { room, peer, why, time } => self.left(db, room, peer, *why, *time),
             Change::Pairs { room, peer, pairs, time } => self.pairs(db, room, peer, pairs, *time),
         }
     }
 
-    fn joined(&mut self, db: &Transaction<'_>, room: &RoomId, peer: &PeerId, name: &str, role: Role, time: u64) -> rusqlite::Result<()> {
+    fn joined(
+        &mut self,
+        db: &Transaction<'_>,
+        room: &RoomId,
+        peer: &PeerId,
+        name: &str,
+        role: Role,
+        time: u64,
+    ) -> rusqlite::Result<()> {
         self.touch(room);
         let id = match self.open.get(&room.0) {
             Some(call) => call.id,
             None => {
-                db.prepare_cached("INSERT INTO calls (room, started) VALUES (?1, ?2)")?.execute(params![room.0, time as i64])?;
+                db.prepare_cached("INSERT INTO calls (room, started) VALUES (?1, ?2)")?
+                    .execute(params![room.0, time as i64])?;
                 db.last_insert_rowid()
             }
         };
         let call = self.open.entry(room.0.clone()).or_insert(OpenCall { id, peers: HashSet::new() });
         call.peers.insert(peer.0.clone());
-        let mut insert =
-            db.prepare_cached("INSERT OR REPLACE INTO participants (call, peer, name, role, joined) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        let mut insert = db.prepare_cached(
+            "INSERT OR REPLACE INTO participants (call, peer, name, role, joined) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?;
         insert.execute(params![id, peer.0, name, word(&role), time as i64]).map(drop)
     }
 
-    fn left(&mut self, db: &Transaction<'_>, room: &RoomId, peer: &PeerId, why: Reason, time: u64) -> rusqlite::Result<()> {
+    fn left(
+        &mut self,
+        db: &Transaction<'_>,
+        room: &RoomId,
+        peer: &PeerId,
+        why: Reason,
+        time: u64,
+    ) -> rusqlite::Result<()> {
         self.touch(room);
         let Some(call) = self.open.get_mut(&room.0) else { return Ok(()) };
         let id = call.id;
         call.peers.remove(&peer.0);
         let over = call.peers.is_empty();
-        let mut update = db.prepare_cached("UPDATE participants SET gone = ?3, why = ?4 WHERE call = ?1 AND peer = ?2")?;
+        let mut update =
+            db.prepare_cached("UPDATE participants SET gone = ?3, why = ?4 WHERE call = ?1 AND peer = ?2")?;
         update.execute(params![id, peer.0, time as i64, word(&why)])?;
         if over {
             self.open.remove(&room.0);
@@ -289,7 +330,14 @@ impl Calls<'_> {
         Ok(())
     }
 
-    fn pairs(&mut self, db: &Transaction<'_>, room: &RoomId, peer: &PeerId, pairs: &[PairStats], time: u64) -> rusqlite::Result<()> {
+    fn pairs(
+        &mut self,
+        db: &Transaction<'_>,
+        room: &RoomId,
+        peer: &PeerId,
+        pairs: &[PairStats],
+        time: u64,
+    ) -> rusqlite::Result<()> {
         let Some(call) = self.open.get(&room.0) else { return Ok(()) };
         let mut upsert = db.prepare_cached(
             "INSERT INTO pairs (call, peer, other, path, proto, rtt_ms, loss, quality, quality_worst, quality_sum, reports, time) \
@@ -302,7 +350,15 @@ impl Calls<'_> {
             let loss = if pair.loss.is_finite() { f64::from(pair.loss) } else { 100.0 };
             let (path, proto) = (word(&pair.path), word(&pair.proto));
             upsert.execute(params![
-                call.id, peer.0, pair.peer.0, path, proto, pair.rtt_ms, loss, pair.quality, time as i64
+                call.id,
+                peer.0,
+                pair.peer.0,
+                path,
+                proto,
+                pair.rtt_ms,
+                loss,
+                pair.quality,
+                time as i64
             ])?;
         }
         Ok(())
@@ -316,7 +372,8 @@ fn put_room(db: &Transaction<'_>, room: &RoomState) -> rusqlite::Result<()> {
 }
 
 fn put_chat(db: &Transaction<'_>, room: &str, message: &ChatMessage) -> rusqlite::Result<()> {
-    let mut put = db.prepare_cached("INSERT OR REPLACE INTO chat (room, key, time, message) VALUES (?1, ?2, ?3, ?4)")?;
+    let mut put =
+        db.prepare_cached("INSERT OR REPLACE INTO chat (room, key, time, message) VALUES (?1, ?2, ?3, ?4)")?;
     put.execute(params![room, message.key as i64, message.time as i64, json(message)?]).map(drop)
 }
 

@@ -27,10 +27,10 @@ use tokio_tungstenite::tungstenite::{self, error::CapacityError};
 
 use super::outbox::Outbox;
 use super::wire::Wire;
-use crate::{App, word};
 use crate::limits::Slot;
 use crate::shards::Shard;
 use crate::stream::Stream;
+use crate::{App, word};
 
 type Socket = WebSocketStream<Wire>;
 
@@ -132,18 +132,22 @@ async fn start(app: &Arc<App>, upgrade: OnUpgrade, client: IpAddr, admission: Ad
         refuse(app, socket, ErrorCode::TooManyJoins, Some(wait)).await;
         return None;
     }
-    let shard = match peek_room(&first) {
-        Some(room) if app.shards.has_room_for(&room, app.config.limits.max_rooms as usize) => app.shards.of_room(&room),
+    let (shard, forgotten) = match peek_room(&first) {
+        Some(room) if app.shards.has_room_for(&room, app.config.limits.max_rooms as usize) => {
+            let shard = app.shards.of_room(&room);
+            let there = shard.with(|hub, _| hub.room(&room).is_some());
+            (shard, if there { None } else { app.recorder.find(&room).await })
+        }
         Some(_) => {
             refuse(app, socket, ErrorCode::ServerFull, None).await;
             return None;
         }
-        None => app.shards.of_nobody(),
+        None => (app.shards.of_nobody(), None),
     };
     let conn = app.shards.next_conn();
     let outbox = Arc::new(Outbox::default());
     shard.open(conn, client, Arc::clone(&outbox));
-    if shard.first_message(conn, &first) {
+    if shard.first_message(conn, &first, forgotten) {
         app.limits.unjoin(client);
     }
     app.metrics.messages_in.increment(1);
@@ -171,7 +175,9 @@ fn blame(error: &tungstenite::Error) -> Option<ErrorCode> {
     match error {
         tungstenite::Error::Capacity(CapacityError::MessageTooLong { .. }) => Some(ErrorCode::TooLarge),
         tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
-        tungstenite::Error::Protocol(_) | tungstenite::Error::Utf8(_) | tungstenite::Error::Capacity(_) => Some(ErrorCode::BadMessage),
+        tungstenite::Error::Protocol(_) | tungstenite::Error::Utf8(_) | tungstenite::Error::Capacity(_) => {
+            Some(ErrorCode::BadMessage)
+        }
         _ => None,
     }
 }
@@ -285,11 +291,15 @@ async fn refuse(app: &App, mut socket: Socket, code: ErrorCode, wait: Option<Dur
 /// What a client that was turned away here can do.
 fn advice(code: ErrorCode) -> &'static str {
     match code {
-        ErrorCode::TooManyConnections => "Too many connections from this address. Close some, or ask the operator to raise `conns_per_ip`.",
+        ErrorCode::TooManyConnections => {
+            "Too many connections from this address. Close some, or ask the operator to raise `conns_per_ip`."
+        }
         ErrorCode::TooManyJoins => "Too many joins from this address within a minute. Wait a little and try again.",
         ErrorCode::IdleTimeout => "No `hello` came in time. Send it as the first message, at once.",
         ErrorCode::TooLarge => "The message is too long. See `limits.message_bytes`.",
-        ErrorCode::ServerFull => "This server has as many rooms as it may have. Try again later, or ask the operator to raise `max_rooms`.",
+        ErrorCode::ServerFull => {
+            "This server has as many rooms as it may have. Try again later, or ask the operator to raise `max_rooms`."
+        }
         ErrorCode::Rate => "Too many WebSocket control frames. Send fewer.",
         _ => "This is not a text message of the protocol. Send JSON in text frames.",
     }

@@ -87,3 +87,36 @@ fn cost(frame: &Frame) -> usize {
         Frame::Close { .. } => FRAME_COST,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    const CLOSE: Frame = Frame::Close { code: 4000, reason: "x" };
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_writer_that_found_nothing_is_woken_once() {
+        let (outbox, count) = (Outbox::default(), Arc::new(Count::default()));
+        let waker = Waker::from(Arc::clone(&count));
+        assert_eq!(outbox.pop(&waker), None);
+        assert_eq!(outbox.push(CLOSE), Push::First);
+        assert_eq!(outbox.push(CLOSE), Push::Queued);
+        outbox.wake();
+        outbox.wake();
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        assert_eq!((outbox.pop(&waker), outbox.pop(&waker), outbox.pop(&waker)), (Some(CLOSE), Some(CLOSE), None));
+    }
+}

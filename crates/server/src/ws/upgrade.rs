@@ -5,7 +5,8 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{
-    CONNECTION, HeaderName, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, HeaderName, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use parlour_signaling::message::{ErrorCode, SUBPROTOCOL};
@@ -38,7 +39,11 @@ pub(crate) async fn upgrade(State(app): State<Arc<App>>, mut request: Request<Bo
     };
     let offers_ours = has_token(request.headers(), &SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
     if !offers_ours && request.headers().contains_key(SEC_WEBSOCKET_PROTOCOL) {
-        return problem(StatusCode::BAD_REQUEST, "unknown_version", "This server speaks the WebSocket subprotocol `parlour.v1` only.");
+        return problem(
+            StatusCode::BAD_REQUEST,
+            "unknown_version",
+            "This server speaks the WebSocket subprotocol `parlour.v1` only.",
+        );
     }
 
     let client = app.client(&request);

@@ -38,7 +38,11 @@ impl Wire {
     /// Writes as many of `texts` as make one good write, each as a frame. Ready with false if there were none.
     ///
     /// Everything taken from `texts` is written sooner or later. Pending while the client takes nothing; then nothing is taken from `texts`.
-    pub(super) fn poll_texts(&mut self, cx: &mut Context<'_>, mut texts: impl FnMut() -> Option<Text>) -> Poll<io::Result<bool>> {
+    pub(super) fn poll_texts(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut texts: impl FnMut() -> Option<Text>,
+    ) -> Poll<io::Result<bool>> {
         ready!(self.poll_backlog(cx))?;
         SCRATCH.with_borrow_mut(|scratch| {
             scratch.clear();

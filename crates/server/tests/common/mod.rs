@@ -119,8 +119,12 @@ pub async fn read_reply(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> Rep
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
     let mut lines = head.lines();
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok()).unwrap_or(0);
-    let headers = lines.filter_map(|line| line.split_once(": ")).map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
+    let status =
+        lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok()).unwrap_or(0);
+    let headers = lines
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
+        .collect();
     Reply { status, headers, body: body.to_owned() }
 }
 
@@ -150,7 +154,10 @@ impl Client {
         Self::connect_with(addr, &[("origin", &format!("http://{addr}"))]).await.expect("the upgrade")
     }
 
-    pub async fn connect_with(addr: SocketAddr, headers: &[(&'static str, &str)]) -> Result<Self, tokio_tungstenite::tungstenite::Error> {
+    pub async fn connect_with(
+        addr: SocketAddr,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, tokio_tungstenite::tungstenite::Error> {
         let mut request = format!("ws://{addr}/v1/ws").into_client_request()?;
         request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("parlour.v1"));
         for (name, value) in headers {
@@ -200,7 +207,9 @@ impl Client {
     /// What comes next, with its number noted.
     pub async fn hear(&mut self) -> Heard {
         loop {
-            let message = tokio::time::timeout(PATIENCE, next_message(&mut self.socket)).await.expect("the server says something");
+            let message = tokio::time::timeout(PATIENCE, next_message(&mut self.socket))
+                .await
+                .expect("the server says something");
             return match message {
                 Some(Ok(Message::Text(text))) => {
                     let message: Value = serde_json::from_str(&text).unwrap();
@@ -210,7 +219,9 @@ impl Client {
                     }
                     Heard::Message(message)
                 }
-                Some(Ok(Message::Close(Some(frame)))) => Heard::Closed { code: frame.code.into(), reason: frame.reason.to_string() },
+                Some(Ok(Message::Close(Some(frame)))) => {
+                    Heard::Closed { code: frame.code.into(), reason: frame.reason.to_string() }
+                }
                 Some(Ok(Message::Close(None))) | None => Heard::Closed { code: 0, reason: String::new() },
                 Some(Ok(_)) => continue,
                 Some(Err(error)) => Heard::Closed { code: 0, reason: error.to_string() },

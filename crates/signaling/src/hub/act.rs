@@ -136,7 +136,7 @@ impl Hub {
                 let to = self.find_peer(index, &to)?;
                 self.sessions.event(to, tail);
             }
-            None => self.to_others(index, &tail),
+            None => self.send_to_others(index, &tail),
         }
         Ok(())
     }
@@ -199,7 +199,7 @@ impl Hub {
         let session = self.shown(index)?;
         let (room, from) = (session.room, session.peer.peer());
         let tail = Tail::of(&ServerMessage::Reaction { from, emoji: emoji.to_owned() });
-        self.to_members(room, &tail, None);
+        self.send_to_members(room, &tail, None);
         Ok(())
     }
 
@@ -233,7 +233,7 @@ impl Hub {
                 self.sessions.event(to, tail.clone());
                 self.sessions.event(index, tail);
             }
-            None => self.to_members(room_index, &tail, None),
+            None => self.send_to_members(room_index, &tail, None),
         }
         Ok(())
     }
@@ -311,9 +311,9 @@ impl Hub {
     }
 
     /// Sends to all others inside the same room.
-    pub(super) fn to_others(&mut self, index: SessionIndex, tail: &Tail) {
+    pub(super) fn send_to_others(&mut self, index: SessionIndex, tail: &Tail) {
         if let Some(room) = self.sessions.get(index).map(|session| session.room) {
-            self.to_members(room, tail, Some(index));
+            self.send_to_members(room, tail, Some(index));
         }
     }
 }

@@ -112,12 +112,12 @@ impl Hub {
         self.events.push_back(Event::SessionGone { session: session.sid.session() });
         let tail = Tail::of(&ServerMessage::Peer { op: PeerOp::Del, peer: session.as_peer(), why: Some(why) });
         let can = self.permissions(&session);
-        self.to_witnesses(session.room, session.place, can, index, &tail, None);
+        self.send_to_witnesses(session.room, session.place, can, index, &tail, None);
         self.review_room(now, session.room);
     }
 
     /// Sends to those who may see a participant: all inside, or for one who waits those who may admit; for a hidden one only itself.
-    pub(super) fn to_witnesses(
+    pub(super) fn send_to_witnesses(
         &mut self,
         room: RoomIndex,
         place: Place,
@@ -219,7 +219,7 @@ impl Hub {
         let Some(room) = self.rooms.get(index) else { return };
         self.events.push_back(Event::RoomChanged { room: room.state() });
         let tail = Tail::of(&ServerMessage::Room { room: room.as_message(self.config.max_peers) });
-        self.to_members(index, &tail, None);
+        self.send_to_members(index, &tail, None);
     }
 
     /// Ends a room and all sessions in it.
@@ -228,6 +228,8 @@ impl Hub {
         // Taken out first, so that nobody is told of everybody else's leaving and no new host is chosen.
         let (members, waiting) = (std::mem::take(&mut room.members), std::mem::take(&mut room.waiting));
         room.permanent = false;
+        let chat_forgotten = Event::ChatForgotten { room: room.id.clone() };
+        self.events.push_back(chat_forgotten);
         for session in members.into_iter().chain(waiting) {
             self.end_session(now, session, Reason::Ended, message);
         }

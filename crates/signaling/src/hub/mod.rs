@@ -35,6 +35,9 @@ use refusal::Refusal;
 use room::Room;
 use session::{Link, RingLimits, RoomIndex, Session, SessionIndex, Sessions};
 
+/// Fills the slice with random bytes that nobody can foretell.
+pub type Rng = Box<dyn FnMut(&mut [u8]) + Send>;
+
 /// A moment, on both clocks that the hub needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Now {
@@ -53,7 +56,7 @@ pub struct Now {
 /// Passing a message on costs the same however many rooms there are.
 pub struct Hub {
     config: HubConfig,
-    rng: Box<dyn FnMut(&mut [u8]) + Send>,
+    rng: Rng,
     connections: HashMap<ConnId, Connection>,
     sessions: Sessions,
     rooms: Slab<Room>,
@@ -75,7 +78,7 @@ struct Connection {
 
 impl Hub {
     /// A hub without rooms. `rng` must be cryptographically secure: ids and secrets come from it.
-    pub fn new(config: HubConfig, rng: Box<dyn FnMut(&mut [u8]) + Send>) -> Self {
+    pub fn new(config: HubConfig, rng: Rng) -> Self {
         let limits = RingLimits { events: config.ring_events, bytes: config.ring_bytes };
         Self {
             config,
@@ -262,7 +265,7 @@ impl Hub {
     }
 
     /// Sends to all who are inside a room.
-    fn to_members(&mut self, room: RoomIndex, tail: &Tail, except: Option<SessionIndex>) {
+    fn send_to_members(&mut self, room: RoomIndex, tail: &Tail, except: Option<SessionIndex>) {
         let Some(room) = self.rooms.get(room) else { return };
         for member in room.members.iter().copied().filter(|member| Some(*member) != except) {
             self.sessions.event(member, tail.clone());
@@ -281,7 +284,7 @@ impl Hub {
         }
         let told = if peer.state == PeerState::Away { Some(index) } else { except };
         let tail = Tail::of(&ServerMessage::Peer { op, peer, why: None });
-        self.to_witnesses(room, place, can, index, &tail, told);
+        self.send_to_witnesses(room, place, can, index, &tail, told);
     }
 }
 

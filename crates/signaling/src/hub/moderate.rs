@@ -166,7 +166,7 @@ impl Hub {
                 let whom = self.find_peer(index, &peer)?;
                 self.sessions.event(whom, tail);
             }
-            None => self.to_others(index, &tail),
+            None => self.send_to_others(index, &tail),
         }
         Ok(())
     }

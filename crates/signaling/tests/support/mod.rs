@@ -44,7 +44,7 @@ pub fn config() -> HubConfig {
     }
 }
 
-fn loaded(dice: &Arc<Mutex<VecDeque<u8>>>) -> Box<dyn FnMut(&mut [u8]) + Send> {
+fn loaded(dice: &Arc<Mutex<VecDeque<u8>>>) -> parlour_signaling::Rng {
     let dice = Arc::clone(dice);
     let mut filler = 0x9e37_79b9_7f4a_7c15u64;
     Box::new(move |bytes| {

@@ -51,15 +51,10 @@ export function BarButton({
       onClick={onClick}
     >
       {busy ? <Spinner size={22} /> : <Icon name={icon} size={24} />}
-      {count !== undefined && (
-        <span className={styles['count']} aria-hidden="true">
-          {count}
-        </span>
-      )}
+      {/* Numbers for the eye only: the name says them with what they count. */}
+      {count !== undefined && <span className={styles['count']} data-text={count} aria-hidden="true" />}
       {(badge > 0 || alert) && (
-        <span className={cx(styles['badge'], alert && styles['alert'])} aria-hidden="true">
-          {alert ? '!' : badge > 99 ? '99+' : badge}
-        </span>
+        <span className={cx(styles['badge'], alert && styles['alert'])} data-text={alert ? '!' : badge > 99 ? '99+' : badge} aria-hidden="true" />
       )}
     </button>
   );

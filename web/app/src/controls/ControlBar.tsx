@@ -20,17 +20,20 @@ export function ControlBar() {
   const offers = useSnapshot((snapshot) => snapshot.files.filter((file) => file.direction === 'receive' && file.state === 'offered').length);
   const { publish } = you.can;
 
-  const panelButton = (panel: Panel, icon: 'chat' | 'people' | 'files', label: string, badge: number, count?: number) => (
-    <BarButton
-      icon={icon}
-      label={badge > 0 ? `${label} (${t.n(`${panel}.news` as 'chat.news', badge)})` : label}
-      expanded={ui.panel === panel}
-      badge={badge}
-      count={count}
-      quiet
-      onClick={() => ui.openPanel(ui.panel === panel ? null : panel)}
-    />
-  );
+  const panelButton = (panel: Panel, icon: 'chat' | 'people' | 'files', name: string, badge: number, count?: number) => {
+    const notes = [count, badge > 0 && t.n(`${panel}.news` as 'chat.news', badge)].filter(Boolean).join(', ');
+    return (
+      <BarButton
+        icon={icon}
+        label={notes ? `${name} (${notes})` : name}
+        expanded={ui.panel === panel}
+        badge={badge}
+        count={count}
+        quiet
+        onClick={() => ui.openPanel(ui.panel === panel ? null : panel)}
+      />
+    );
+  };
 
   return (
     <div className={styles['bar']} role="toolbar" aria-label={t('controls')}>
@@ -75,7 +78,13 @@ export function ControlBar() {
             />
           </div>
         )}
-        <BarButton icon="hand" label={t(you.hand === null ? 'hand.raise' : 'hand.lower')} hint="H" active={you.hand !== null} onClick={controls.toggleHand} />
+        <BarButton
+          icon="hand"
+          label={t(you.hand === null ? 'hand.raise' : 'hand.lower')}
+          hint="H"
+          active={you.hand !== null}
+          onClick={controls.toggleHand}
+        />
         <div className={styles['wide']}>
           <ReactionPicker />
         </div>

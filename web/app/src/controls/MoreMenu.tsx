@@ -19,6 +19,7 @@ export function MoreMenu() {
   const cameras = useDevices('camera');
   const info = useSnapshot((snapshot) => snapshot.room);
 
+  const keys: MenuItem = { id: 'keys', icon: 'keyboard', label: t('shortcuts'), hint: '?', onSelect: () => ui.openDialog('shortcuts') };
   const items = (): MenuItem[] => [
     ...(narrow
       ? ([
@@ -42,7 +43,7 @@ export function MoreMenu() {
       ? [{ id: 'full', icon: 'expand' as const, label: t('fullscreen'), hint: 'F', onSelect: controls.toggleFullscreen }]
       : []),
     { id: 'stats', icon: 'stats', label: t('stats'), onSelect: () => ui.openDialog('stats') },
-    { id: 'keys', icon: 'keyboard', label: t('shortcuts'), hint: '?', onSelect: () => ui.openDialog('shortcuts') },
+    ...(narrow ? [] : [keys]),
     { id: 'settings', icon: 'settings', label: t('settings'), onSelect: () => ui.openDialog('settings') },
     ...(you.can.moderate
       ? ([

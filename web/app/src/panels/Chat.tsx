@@ -119,6 +119,11 @@ export default function Chat() {
   );
 }
 
+/** The browser's own region for the app's language, so that times are written as the person is used to. */
+function localeFor(language: string): string {
+  return navigator.language.startsWith(language.slice(0, 2)) ? navigator.language : language;
+}
+
 function isTogether(before: ChatMessage | undefined, message: ChatMessage): boolean {
   return before !== undefined && before.from === message.from && before.to === message.to && message.time - before.time < TOGETHER_MS;
 }
@@ -132,7 +137,7 @@ function Message({ message, mine, toName, joined }: { message: ChatMessage; mine
           <strong>{mine ? t('you') : message.name}</strong>
           {toName !== null && <span className={styles['private']}>{t('chat.private', { name: toName })}</span>}
           <time dateTime={new Date(message.time).toISOString()}>
-            {new Date(message.time).toLocaleTimeString(t.language, { hour: '2-digit', minute: '2-digit' })}
+            {new Date(message.time).toLocaleTimeString(localeFor(t.language), { hour: '2-digit', minute: '2-digit' })}
           </time>
         </header>
       )}

@@ -1,6 +1,7 @@
 import { lazy, Suspense, useEffect, useRef } from 'react';
 import { useT } from '../i18n/index.ts';
 import { useRoomUi } from '../room/ui.ts';
+import { Boundary } from '../ui/Boundary.tsx';
 import { IconButton } from '../ui/IconButton.tsx';
 import styles from './SidePanel.module.css';
 
@@ -46,11 +47,13 @@ export function SidePanel() {
         <h2>{t(panel)}</h2>
         <IconButton icon="close" label={t('panel.close')} onClick={() => openPanel(null)} />
       </header>
-      <Suspense>
-        {panel === 'chat' && <Chat />}
-        {panel === 'people' && <People />}
-        {panel === 'files' && <Files />}
-      </Suspense>
+      <Boundary key={panel} fallback={<p className={styles['failed']}>{t('help.version.text')}</p>}>
+        <Suspense>
+          {panel === 'chat' && <Chat />}
+          {panel === 'people' && <People />}
+          {panel === 'files' && <Files />}
+        </Suspense>
+      </Boundary>
     </aside>
   );
 }

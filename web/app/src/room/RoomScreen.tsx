@@ -5,7 +5,9 @@ import { ControlsContext, useControlsState } from '../controls/useControls.ts';
 import { NARROW, useMedia } from '../lib/useMedia.ts';
 import { usePrefs } from '../lib/prefs.ts';
 import { preloadPanels, SidePanel } from '../panels/SidePanel.tsx';
+import { useT } from '../i18n/index.ts';
 import type { DeviceProblem } from '../screens/Call.tsx';
+import { Boundary } from '../ui/Boundary.tsx';
 import { Header } from './Header.tsx';
 import { Reactions } from './Reactions.tsx';
 import { ReconnectBanner } from './ReconnectBanner.tsx';
@@ -29,6 +31,7 @@ const PRELOAD_AFTER_MS = 3_000;
 
 /** The call. */
 export function RoomScreen({ deviceProblems }: { deviceProblems: DeviceProblem[] }) {
+  const t = useT();
   const room = useRoom();
   const prefs = usePrefs();
   const narrow = useMedia(NARROW);
@@ -53,9 +56,14 @@ export function RoomScreen({ deviceProblems }: { deviceProblems: DeviceProblem[]
   }, []);
   const closeToast = useCallback((id: number) => setToasts((list) => list.filter((shown) => shown.id !== id)), []);
 
+  const openPanel = useCallback((next: Panel | null) => {
+    setPanel(next);
+    if (next) setToasts((list) => list.filter((shown) => shown.panel !== next));
+  }, []);
+
   const ui = useMemo<RoomUi>(
-    () => ({ panel, openPanel: setPanel, layout, setLayout, pinned, setPinned, dialog, openDialog, recipient, setRecipient, toast, unread }),
-    [panel, layout, pinned, dialog, recipient, toast, unread],
+    () => ({ panel, openPanel, layout, setLayout, pinned, setPinned, dialog, openDialog, recipient, setRecipient, toast, unread }),
+    [panel, openPanel, layout, pinned, dialog, recipient, toast, unread],
   );
 
   useEffect(() => {
@@ -85,19 +93,27 @@ export function RoomScreen({ deviceProblems }: { deviceProblems: DeviceProblem[]
             </div>
           </main>
           <SidePanel />
-          <div className={styles['bar']} inert={covered}>
+          <footer className={styles['bar']} inert={covered}>
             <ControlBar />
-          </div>
+          </footer>
           {drop.overlay}
         </div>
         <RoomAudio sink={prefs.speakerId || undefined} />
-        <Suspense>
-          {dialog === 'invite' && <Invite onClose={() => openDialog(null)} />}
-          {dialog === 'settings' && <Settings onClose={() => openDialog(null)} />}
-          {dialog === 'stats' && <Stats onClose={() => openDialog(null)} />}
-          {dialog === 'shortcuts' && <Shortcuts onClose={() => openDialog(null)} />}
-          {dialog === 'end' && <EndCall onClose={() => openDialog(null)} />}
-        </Suspense>
+        <Boundary
+          key={dialog}
+          onError={() => {
+            openDialog(null);
+            toast({ icon: 'warning', tone: 'warn', text: `${t('help.version.title')}. ${t('help.version.text')}` });
+          }}
+        >
+          <Suspense>
+            {dialog === 'invite' && <Invite onClose={() => openDialog(null)} />}
+            {dialog === 'settings' && <Settings onClose={() => openDialog(null)} />}
+            {dialog === 'stats' && <Stats onClose={() => openDialog(null)} />}
+            {dialog === 'shortcuts' && <Shortcuts onClose={() => openDialog(null)} />}
+            {dialog === 'end' && <EndCall onClose={() => openDialog(null)} />}
+          </Suspense>
+        </Boundary>
       </ControlsContext>
     </RoomUiContext>
   );

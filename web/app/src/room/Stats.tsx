@@ -31,6 +31,9 @@ export default function Stats({ onClose }: { onClose: () => void }) {
   );
 }
 
+/** The versions of DTLS as the browser writes them (the bytes of RFC 9147 §5.3). */
+const DTLS: Record<string, string> = { FEFF: 'DTLS 1.0', FEFD: 'DTLS 1.2', FEFC: 'DTLS 1.3' };
+
 function PeerFigures({ peer }: { peer: PeerSnapshot }) {
   const t = useT();
   const stats = useStats(peer.id);
@@ -74,7 +77,7 @@ function PeerFigures({ peer }: { peer: PeerSnapshot }) {
             </div>
             <div>
               <dt>{t('stats.encryption')}</dt>
-              <dd>{[stats.dtls, stats.srtp].filter(Boolean).join(', ') || '–'}</dd>
+              <dd>{[stats.dtls && (DTLS[stats.dtls.toUpperCase()] ?? stats.dtls), stats.srtp?.replace(/^SRTP_/, '').replaceAll('_', ' ')].filter(Boolean).join(', ') || '–'}</dd>
             </div>
             <div>
               <dt>{t('stats.restarts')}</dt>

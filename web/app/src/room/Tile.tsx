@@ -1,6 +1,6 @@
 import type { LocalSnapshot, PeerSnapshot } from '@parlour/client';
 import { usePeer, Video } from '@parlour/react';
-import { memo, useEffect, useRef } from 'react';
+import { memo, useEffect, useRef, useState } from 'react';
 import { useT } from '../i18n/index.ts';
 import { usePrefs } from '../lib/prefs.ts';
 import { mediaIsCut } from '../lib/reconnect.ts';
@@ -26,6 +26,9 @@ export const Tile = memo(function Tile({ tile, you, peer }: { tile: PlacedTile; 
   const streams = shown?.streams;
   const stream = source === 'screen' ? streams?.screen : streams?.camera;
   const on = source === 'screen' ? shown?.screen : shown?.camera;
+  // Until the first picture is there, and when there is none, the name's initials stand in for it.
+  const [playing, setPlaying] = useState(false);
+  const visible = Boolean(on && stream && playing);
   const name = shown?.name ?? '';
   const now = useNow(peer?.connection === 'reconnecting');
   const cut = peer !== undefined && mediaIsCut(peer, now);
@@ -56,9 +59,11 @@ export const Tile = memo(function Tile({ tile, you, peer }: { tile: PlacedTile; 
       <Video
         stream={stream}
         mirror={self && source === 'camera' && prefs.mirror}
-        className={cx(styles['video'], source === 'screen' && styles['whole'], !(on && stream) && styles['blank'])}
+        className={cx(styles['video'], source === 'screen' && styles['whole'], !visible && styles['blank'])}
+        onLoadedData={() => setPlaying(true)}
+        onEmptied={() => setPlaying(false)}
       />
-      {!(on && stream) && (
+      {!visible && (
         <div className={styles['empty']}>
           {source === 'camera' ? <Avatar name={name} /> : <Icon name="screen" size={40} />}
         </div>
@@ -80,7 +85,7 @@ export const Tile = memo(function Tile({ tile, you, peer }: { tile: PlacedTile; 
             <Icon name="micOff" size={15} />
           </span>
         )}
-        <span className={styles['name']}>{label}</span>
+        <span className={styles['name']}>{self && tile.role === 'float' ? t('you') : label}</span>
         {peer && source === 'camera' && <QualityMark peer={peer} />}
       </div>
       <TileMenu tile={tile} peer={peer} frame={frame} />

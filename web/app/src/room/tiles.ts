@@ -79,6 +79,9 @@ export function placeTiles(
     return tiles.map((tile) => (tile === main ? { ...tile, place: large, role: 'main' } : { ...tile, place: strip[next++] ?? null, role: 'strip' }));
   }
 
+  // Alone on a phone one fills the screen, as in its camera app.
+  if (tiles.length === 1 && height > width) return tiles.map((tile) => ({ ...tile, place: whole, role: 'grid' }));
+
   const places = gridPlaces(tiles.length, width, height, gap);
   return tiles.map((tile, index) => ({ ...tile, place: places[index] ?? null, role: 'grid' }));
 }

@@ -20,6 +20,8 @@ export interface Toast {
   action?: { label: string; run: () => void };
   /** Stays until it is closed. */
   sticky?: boolean;
+  /** The panel that shows the same: the message goes when it opens. */
+  panel?: Panel;
 }
 
 /** What the parts of the room screen share beside the call itself. */

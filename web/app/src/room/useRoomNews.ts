@@ -28,17 +28,18 @@ export function useRoomNews(ui: RoomUi, controls: Controls, deviceProblems: Devi
     toast({ icon: 'people', text: t(why === 'kicked' ? 'news.kicked' : why === 'timeout' ? 'news.lost' : 'news.left', { name: peer.name }) });
   });
   useRoomEvent('knock', ({ name }) => {
-    toast({ icon: 'door', text: t('news.knock', { name }), sticky: true, action: { label: t('people.show'), run: () => ui.openPanel('people') } });
+    toast({ icon: 'door', text: t('news.knock', { name }), sticky: true, panel: 'people', action: { label: t('people.show'), run: () => ui.openPanel('people') } });
   });
   useRoomEvent('message', (message) => {
     if (message.from === room.you || ui.panel === 'chat') return;
     const text = message.text.length > PREVIEW_LENGTH ? `${message.text.slice(0, PREVIEW_LENGTH)}…` : message.text;
-    toast({ icon: 'chat', text: t('news.message', { name: message.name, text }), action: { label: t('chat.show'), run: () => ui.openPanel('chat') } });
+    toast({ icon: 'chat', panel: 'chat', text: t('news.message', { name: message.name, text }), action: { label: t('chat.show'), run: () => ui.openPanel('chat') } });
   });
   useRoomEvent('file', (file) => {
     if (ui.panel === 'files') return;
     toast({
       icon: 'files',
+      panel: 'files',
       text: t('news.file', { name: file.from.name, file: file.name }),
       sticky: true,
       action: { label: t('files.show'), run: () => ui.openPanel('files') },

@@ -1,6 +1,7 @@
 import { lazy, Suspense, useState } from 'react';
 import { useT } from '../i18n/index.ts';
 import { navigate } from '../lib/router.ts';
+import { Boundary } from '../ui/Boundary.tsx';
 import { Icon } from '../ui/Icon.tsx';
 import iconButton from '../ui/IconButton.module.css';
 import { Menu } from '../ui/Menu.tsx';
@@ -24,9 +25,11 @@ export function AppMenu() {
         <Icon name="more" />
       </Menu>
       {settings && (
-        <Suspense>
-          <Settings onClose={() => setSettings(false)} />
-        </Suspense>
+        <Boundary onError={() => setSettings(false)}>
+          <Suspense>
+            <Settings onClose={() => setSettings(false)} />
+          </Suspense>
+        </Boundary>
       )}
     </>
   );

@@ -100,13 +100,13 @@ export default function Check() {
         <a
           href="/"
           className={styles['home']}
-          aria-label={t('home.go')}
           onClick={(event) => {
             event.preventDefault();
             navigate('/');
           }}
         >
           <Logo />
+          <span className="visually-hidden"> – {t('home.go')}</span>
         </a>
         <AppMenu />
       </header>

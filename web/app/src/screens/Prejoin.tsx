@@ -65,13 +65,13 @@ export function Prejoin({ room, name: suggested, onJoin }: { room: string; name?
         <a
           href="/"
           className={styles['home']}
-          aria-label={t('home.go')}
           onClick={(event) => {
             event.preventDefault();
             navigate('/');
           }}
         >
           <Logo />
+          <span className="visually-hidden"> – {t('home.go')}</span>
         </a>
         <AppMenu />
       </header>

@@ -221,7 +221,10 @@ export class Link implements Watched {
         this.#create(false);
         this.#negotiation?.receive('offer', offer);
       },
-      failed: (error) => this.#log(`${String(error)}`),
+      failed: (error, fatal) => {
+        this.#log(String(error));
+        if (fatal) this.#step({ type: 'lost' });
+      },
     });
     pc.onicecandidate = ({ candidate }) => {
       if (candidate?.candidate === '') return;

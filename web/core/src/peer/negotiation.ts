@@ -14,7 +14,8 @@ export interface NegotiationHandlers {
    * so it has to begin again with a new RTCPeerConnection.
    */
   yield(offer: string): void;
-  failed(error: unknown): void;
+  /** A description (`fatal`: there will be no agreement on this RTCPeerConnection) or a candidate could not be used. */
+  failed(error: unknown, fatal: boolean): void;
 }
 
 export class Negotiation {
@@ -48,7 +49,7 @@ export class Negotiation {
       try {
         await task();
       } catch (error) {
-        this.#handlers.failed(error);
+        this.#handlers.failed(error, true);
       }
     });
   }
@@ -59,15 +60,16 @@ export class Negotiation {
       await this.#pc.setLocalDescription();
       this.#send();
     } catch (error) {
-      if (this.#pc.signalingState !== 'closed') this.#handlers.failed(error);
+      if (this.#pc.signalingState !== 'closed') this.#handlers.failed(error, true);
     } finally {
       this.#makingOffer = false;
     }
   }
 
   #send(): void {
-    const description = this.#pc.localDescription;
-    if (description && (description.type === 'offer' || description.type === 'answer')) this.#handlers.sdp(description.type, withDtx(description.sdp));
+    const { localDescription: description, currentLocalDescription: local, currentRemoteDescription: remote } = this.#pc;
+    if (description?.type === 'answer') this.#handlers.sdp('answer', withDtx(description.sdp));
+    if (description?.type === 'offer') this.#handlers.sdp('offer', withRole(withDtx(description.sdp), local, remote));
   }
 
   async #description(kind: SdpKind, sdp: string): Promise<void> {
@@ -103,7 +105,7 @@ export class Negotiation {
       await this.#pc.addIceCandidate(candidate ?? undefined);
     } catch (error) {
       // Candidates of an ignored offer, or of the time before an ICE restart, fit nothing here.
-      if (!this.#ignoring && this.#pc.signalingState === 'stable' && candidate) this.#handlers.failed(error);
+      if (!this.#ignoring && this.#pc.signalingState === 'stable' && candidate) this.#handlers.failed(error, false);
     }
   }
 
@@ -112,7 +114,19 @@ export class Negotiation {
   }
 }
 
+/**
+ * Says in a later offer which DTLS role this end has already (RFC 8842 §5.5). Left to choose (`actpass`), Firefox may answer with the role that the other
+ * end has, which Chromium refuses.
+ */
+export function withRole(sdp: string, local: RTCSessionDescription | null | undefined, remote: RTCSessionDescription | null | undefined): string {
+  const answer = local?.type === 'answer' ? local : remote;
+  const [, chosen] = /^a=setup:(active|passive)/m.exec(answer?.sdp ?? '') ?? [];
+  if (!chosen) return sdp;
+  const active = (chosen === 'active') === (answer === local);
+  return sdp.replace(/^a=setup:actpass/gm, `a=setup:${active ? 'active' : 'passive'}`);
+}
+
 /** Asks the other side's Opus encoder to send next to nothing in silence (RFC 7587 §7, `usedtx`). */
-function withDtx(sdp: string): string {
+export function withDtx(sdp: string): string {
   return sdp.replace(/^(a=fmtp:\d+ (?:.*;)?useinbandfec=1)(?!.*usedtx)/gm, '$1;usedtx=1');
 }

@@ -42,7 +42,7 @@ export type PolicyEvent =
   | { type: 'connected' | 'disconnected' | 'failed' }
   /** Nothing arrives although it should. */
   | { type: 'stalled' }
-  /** The data channels broke: the other end of this connection is no more, and an ICE restart would not bring it back. */
+  /** The data channels broke, or descriptions do not fit: an ICE restart would not bring this connection back. */
   | { type: 'lost' }
   /** The network changed or the computer woke up. */
   | { type: 'disturbed' }

@@ -17,8 +17,10 @@ const DEAD_MS = 25_000;
 /** How long the answer to a ping may take that was sent because something changed (network, page shown again). */
 const PROBE_MS = 5_000;
 const OPEN_MS = 10_000;
-/** A timer that fires this much late means that the computer slept. */
-const SLEEP_MS = 5_000;
+/** A timer that fires this much late: the computer was very busy, or slept. */
+const LATE_MS = 5_000;
+/** It slept: the network may be another one now. */
+const SLEPT_MS = 15_000;
 
 /** Errors that pass by themselves: the connection is tried again after a while. */
 const TRANSIENT = new Set<ErrorCode>(['draining', 'idle_timeout', 'slow_reader', 'internal', 'rate', 'too_many_connections', 'too_many_joins', 'server_full']);
@@ -274,8 +276,14 @@ export class Session {
 
   #tick(): void {
     const now = Date.now();
-    if (now - this.#ticked > SLEEP_MS + 1_000) this.#disturbed('wake');
+    const late = now - this.#ticked - 1_000;
     this.#ticked = now;
+    if (late > SLEPT_MS) this.#handlers.disturbed();
+    if (late > LATE_MS) {
+      // The time in which nothing could be heard does not count.
+      this.#heard += late;
+      this.#probe('wake');
+    }
     if (this.#state !== 'open') return;
     if (now - this.#heard > DEAD_MS || now > this.#probeBy) return this.#lost('silent');
     if (now - this.#pingSent >= PING_MS) this.#ping();
