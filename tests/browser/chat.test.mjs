@@ -8,7 +8,7 @@ import { join, leave, newRoom, scenario } from './lib/call.mjs';
 import { out } from './lib/out.mjs';
 import { startServer } from './lib/server.mjs';
 
-const shown = (page, text) => page.until(`"${text}" is in the list of messages`, (text) => document.querySelector('[role="log"]')?.innerText.includes(text), text);
+const shown = (page, text) => page.until(`"${text}" is in the list of messages`, (text) => document.querySelector('[role="log"][aria-label="Messages"]')?.innerText.includes(text), text);
 
 describe('chat', { concurrency: 1 }, () => {
   let server, chromium, firefox;
@@ -40,7 +40,7 @@ describe('chat', { concurrency: 1 }, () => {
     await shown(bob, 'Hello, Bob');
     await write(bob, 'Hi! See https://example.org/<b>');
     await shown(ann, 'Hi! See https://example.org/<b>');
-    assert.equal(await ann.evaluate(() => document.querySelectorAll('[role="log"] b').length), 0, 'what people write is never markup');
+    assert.equal(await ann.evaluate(() => document.querySelectorAll('[role="log"][aria-label="Messages"] b').length), 0, 'what people write is never markup');
     await ann.evaluate((to) => parlour.room.send('only for you', { to }), bobId);
     await shown(bob, 'only for you');
 

@@ -96,7 +96,7 @@ describe('screens', { concurrency: 1 }, () => {
     chat: async (page, size) => {
       await panel('Chat')(page, size);
       for (const text of ['Hello', 'https://example.org/a-very-long-link-without-any-break-that-has-to-wrap-somewhere-in-the-narrow-panel']) await page.evaluate((text) => parlour.room.send(text), text);
-      await page.until('the messages are there', () => document.querySelectorAll('[role="log"] article').length >= 2);
+      await page.until('the messages are there', () => document.querySelectorAll('[role="log"][aria-label="Messages"] article').length >= 2);
     },
     people: panel('People'),
     files: panel('Files'),

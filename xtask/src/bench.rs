@@ -41,21 +41,14 @@ pub(crate) fn soak(name: &str) -> Result {
 fn load(arguments: &[&str]) -> Result {
     let (parlour, load) = build()?;
     let mut command = repo::command("benches/signaling", &load.to_string_lossy(), arguments);
-    step::run(command.env("PARLOUR_BIN", parlour), "See the message above.")
+    step::run(command.env("TEST_PARLOUR_BIN", parlour), "See the message above.")
 }
 
 /// Builds the server and the load client as people run them: optimised.
 fn build() -> Result<(PathBuf, PathBuf)> {
     step("release build", || {
         step::run(
-            &mut repo::cargo(&[
-                "build",
-                "--release",
-                "--package",
-                "parlour-cli",
-                "--package",
-                "parlour-bench-signaling",
-            ]),
+            &mut repo::cargo(&["build", "--release", "--package", "parlour", "--package", "parlour-bench-signaling"]),
             "The binary does not compile; see above.",
         )
     })?;

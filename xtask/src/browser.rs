@@ -9,12 +9,12 @@ use crate::step::{Failure, Result, run};
 const DIR: &str = "tests/browser";
 
 /// Builds the binary that the browsers call through. The development profile: its dependencies are optimised and the Rust tests have already
-/// built most of it. `PARLOUR_BIN` names another binary instead.
+/// built most of it. `TEST_PARLOUR_BIN` names another binary instead.
 pub(crate) fn build() -> Result<PathBuf> {
-    if let Some(binary) = std::env::var_os("PARLOUR_BIN") {
+    if let Some(binary) = std::env::var_os("TEST_PARLOUR_BIN") {
         return Ok(binary.into());
     }
-    run(&mut repo::cargo(&["build", "--package", "parlour-cli"]), "The binary does not compile; see above.")?;
+    run(&mut repo::cargo(&["build", "--package", "parlour"]), "The binary does not compile; see above.")?;
     Ok(repo::target_dir().join("debug/parlour"))
 }
 
@@ -44,7 +44,7 @@ pub(crate) fn script(binary: &Path, name: &str, arguments: &[&str]) -> Result {
 
 fn node(binary: &Path) -> Command {
     let mut node = repo::command(DIR, "node", &[]);
-    node.env("PARLOUR_BIN", binary).env("npm_config_update_notifier", "false");
+    node.env("TEST_PARLOUR_BIN", binary).env("npm_config_update_notifier", "false");
     node
 }
 

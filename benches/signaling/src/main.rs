@@ -18,7 +18,7 @@ const HELP: &str = "\
 parlour-bench-signaling compare [--json] [--rounds N] [--only NAME]
 parlour-bench-signaling soak [--rooms N] [--seconds N]
 
-PARLOUR_BIN names the server's binary. Run it through `cargo xtask bench signaling` or `cargo xtask soak signaling`.
+TEST_PARLOUR_BIN names the server's binary. Run it through `cargo xtask bench signaling` or `cargo xtask soak signaling`.
 ";
 
 fn main() -> ExitCode {

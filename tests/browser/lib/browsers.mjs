@@ -6,11 +6,12 @@ import puppeteer from 'puppeteer-core';
 import { here, out } from './out.mjs';
 import { instrument } from './page-script.mjs';
 import { movingPicture, sound } from './media.mjs';
-import { until } from './wait.mjs';
+import { PATIENCE, until } from './wait.mjs';
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const FIREFOX = process.env.FIREFOX ?? '/usr/bin/firefox-esr';
-const LAUNCH_TIMEOUT = 90_000;
+const LAUNCH_TIMEOUT = 90_000 * PATIENCE;
+const CLICK_TIMEOUT = 30_000 * PATIENCE;
 
 const CHROMIUM_FLAGS = [
   '--no-sandbox', // runs as root in containers
@@ -121,7 +122,7 @@ class Page {
   /** Errors that no script of the page caught. */
   get uncaught() { return this.console.filter((line) => line.startsWith('uncaught')); }
 
-  async goto(url) { await this.native.goto(url, { waitUntil: 'load', timeout: 60_000 }); }
+  async goto(url) { await this.native.goto(url, { waitUntil: 'load', timeout: 2 * CLICK_TIMEOUT }); }
   evaluate(fn, argument) { return this.native.evaluate(fn, argument); }
 
   /** Waits until `fn`, run in the page, gives something truthy, and gives that. */
@@ -145,8 +146,8 @@ class ChromiumPage extends Page {
   #find(role, name) { return this.native.getByRole(role, { name, exact: typeof name === 'string' }); }
 
   /** Clicks the control with this role and accessible name (a string is the whole name, else a pattern). */
-  click(role, name) { return this.#find(role, name).first().click({ timeout: 30_000 }); }
-  fill(role, name, text) { return this.#find(role, name).first().fill(text, { timeout: 30_000 }); }
+  click(role, name) { return this.#find(role, name).first().click({ timeout: CLICK_TIMEOUT }); }
+  fill(role, name, text) { return this.#find(role, name).first().fill(text, { timeout: CLICK_TIMEOUT }); }
   press(key) { return this.native.keyboard.press(key); }
   async shows(role, name) { return this.#find(role, name).first().isVisible(); }
   setViewport(size) { return this.native.setViewportSize(size); }

@@ -1,15 +1,18 @@
 // What scenarios do and look at in a call.
 import { test } from 'node:test';
-import { keepEvidence } from './browsers.mjs';
-import { until } from './wait.mjs';
+import { keepEvidence, openPages } from './browsers.mjs';
+import { PATIENCE, until } from './wait.mjs';
 
 /** A test that keeps pictures, messages and states of all open pages when it fails. */
 export function scenario(name, body, { timeout = 180_000 } = {}) {
-  test(name, { timeout }, async (t) => {
+  test(name, { timeout: timeout * PATIENCE }, async (t) => {
+    const before = new Set(openPages());
     try {
       await body(t);
     } catch (error) {
       await keepEvidence(name);
+      // What a failed scenario leaves open would take the processor from the next one.
+      for (const page of openPages()) if (!before.has(page)) await page.close().catch(() => {});
       throw error;
     }
   });
@@ -111,4 +114,10 @@ export async function collectChat(page) {
   return { heard: () => page.evaluate(() => heard) };
 }
 
-export const say = (page, text) => page.evaluate((text) => parlour.room.send(text), text);
+/** Says something in the chat; resolves when the server has it. */
+export function say(page, text) {
+  const said = page.evaluate((text) => parlour.room.send(text), text);
+  // Some scenarios look at the outcome only later.
+  said.catch(() => {});
+  return said;
+}

@@ -8,7 +8,7 @@ import { atExit } from './cleanup.mjs';
 import { here, out } from './out.mjs';
 import { soon } from './wait.mjs';
 
-const BINARY = process.env.PARLOUR_BIN ?? path.join(here, '../../target/debug/parlour');
+const BINARY = process.env.TEST_PARLOUR_BIN ?? path.join(here, '../../target/debug/parlour');
 let started = 0;
 
 /**
@@ -16,7 +16,7 @@ let started = 0;
  * `args` are more flags; `netns` runs it in that network namespace, where it listens on all addresses and on the usual ports.
  */
 export async function startServer({ args = [], netns, name = 'server' } = {}) {
-  if (!fs.existsSync(BINARY)) throw new Error(`${BINARY} is not there: build it with \`cargo build\`, or set PARLOUR_BIN.`);
+  if (!fs.existsSync(BINARY)) throw new Error(`${BINARY} is not there: build it with \`cargo build\`, or set TEST_PARLOUR_BIN.`);
   const data = fs.mkdtempSync(path.join(os.tmpdir(), 'parlour-test-'));
   const server = new Server(data, args, netns, out('logs', `${path.basename(process.argv[1] ?? 'x', '.test.mjs')}-${name}-${++started}.log`));
   await server.start(netns ? ['--listen', '0.0.0.0:8443', '--http', '0.0.0.0:8080'] : ['--listen', '127.0.0.1:0', '--http', '127.0.0.1:0']);

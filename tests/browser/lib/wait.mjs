@@ -1,11 +1,15 @@
 // Waiting for conditions, never for time.
 import { setTimeout as sleep } from 'node:timers/promises';
 
+/** Multiplies every deadline: for machines that have much else to do. */
+export const PATIENCE = Number(process.env.TEST_PATIENCE ?? 1);
+
 /**
  * Asks `condition` again and again until it gives something truthy, and gives that. After `within` milliseconds it fails with `what`
  * and the last thing that the condition gave or threw.
  */
 export async function until(what, condition, { within = 30_000, every = 100 } = {}) {
+  within *= PATIENCE;
   const deadline = Date.now() + within;
   let last;
   for (;;) {
@@ -35,6 +39,7 @@ export async function holds(what, condition, period, every = 250) {
 
 /** Gives what `promise` gives, or fails after `within` milliseconds. */
 export async function soon(what, promise, within = 30_000) {
+  within *= PATIENCE;
   let timer;
   const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error(`${what} took longer than ${within / 1000} s`)), within); });
   try {
