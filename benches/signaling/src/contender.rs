@@ -255,8 +255,9 @@ impl Bodies {
 
 /// Parlour's server, with the limits on one address's connections lifted: here all clients have one address.
 pub(crate) fn parlour(port: u16, data: &Path, more: &[&str]) -> Result<Command, Error> {
-    let binary: PathBuf =
-        std::env::var_os("TEST_PARLOUR_BIN").map(Into::into).ok_or("TEST_PARLOUR_BIN must name the server's binary.")?;
+    let binary: PathBuf = std::env::var_os("TEST_PARLOUR_BIN")
+        .map(Into::into)
+        .ok_or("TEST_PARLOUR_BIN must name the server's binary.")?;
     let mut command = Command::new(binary);
     command.arg("serve").arg("--data").arg(data);
     command.args(["--http", &format!("127.0.0.1:{port}"), "--listen", "127.0.0.1:0"]);

@@ -139,7 +139,9 @@ fn disturbed_order() -> Vec<u64> {
     };
     let mut indices: Vec<(u64, u64)> = (0..3 * 65536u64)
         .step_by(7)
-        .filter_map(|index| (next() % 10 != 0).then(|| (index + 7 * (next() % 40), index)))
+        .map(|index| (next(), index + 7 * (next() % 40), index))
+        .filter(|(fate, ..)| fate % 10 != 0)
+        .map(|(_, arrival, index)| (arrival, index))
         .collect();
     indices.sort_unstable();
     indices.into_iter().map(|(_, index)| 65000 + index).collect()

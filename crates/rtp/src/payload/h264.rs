@@ -118,7 +118,7 @@ impl<'f> H264Packetizer<'f> {
     }
 
     fn is_done(&self) -> bool {
-        self.cut.is_none() && !{ self.units }.any(|unit| is_sent(unit))
+        self.cut.is_none() && !{ self.units }.any(is_sent)
     }
 
     /// How many of the next units share a payload with `first`, and how many bytes that takes.

@@ -21,10 +21,11 @@ impl OpusPacket {
     pub fn inspect(payload: &[u8]) -> Option<Self> {
         let (toc, rest) = payload.split_first()?;
         let config = toc >> 3;
-        let frame_ticks = match config {
-            0..=11 => [480, 960, 1920, 2880][usize::from(config % 4)],
-            12..=15 => [480, 960][usize::from(config % 2)],
-            _ => [120, 240, 480, 960][usize::from(config % 4)],
+        let frame_ticks = match (config, config % 4) {
+            (0..=11, 3) => 2880,
+            (0..=11, size) => 480 << size,
+            (12..=15, size) => 480 << (size % 2),
+            (_, size) => 120 << size,
         };
         let frames = match toc & 3 {
             0 => 1,
