@@ -92,11 +92,11 @@ describe('calls', { concurrency: 1 }, () => {
     const annId = await join(ann, server.http, room, 'Ann');
     const viewers = [await chromium.newPage(), await firefox.newPage()];
     for (const [n, page] of viewers.entries()) await join(page, server.http, room, `Viewer ${n + 1}`, '&cam=0&mic=0');
-    for (const page of viewers) await page.until('Ann is on the screen', (id) => parlour.room.peers.get(id)?.getSnapshot().streams.camera, annId);
+    for (const page of viewers) await page.until('Ann is on the screen', (id) => !!parlour.room.peers.get(id)?.getSnapshot().streams.camera, annId);
 
     await ann.click('button', 'Share screen');
     for (const page of viewers) {
-      await page.until('the screen has arrived', (id) => { const { screen, streams } = parlour.room.peers.get(id).getSnapshot(); return screen && streams.screen; }, annId);
+      await page.until('the screen has arrived', (id) => { const { screen, streams } = parlour.room.peers.get(id).getSnapshot(); return screen && !!streams.screen; }, annId);
       await page.until('the screen is shown', (id) => {
         const video = document.querySelector(`[data-peer="${id}"][data-source="screen"] video`);
         return video?.videoWidth > 0 && video.currentTime > 0;
@@ -113,7 +113,7 @@ describe('calls', { concurrency: 1 }, () => {
       }, id);
       const before = await screenFrames(annId);
       await until('new pictures of the screen are decoded', async () => (await screenFrames(annId)) >= before + 3);
-      assert.ok(await page.evaluate((id) => parlour.room.peers.get(id).getSnapshot().streams.camera, annId), 'the camera is still there');
+      assert.ok(await page.evaluate((id) => !!parlour.room.peers.get(id).getSnapshot().streams.camera, annId), 'the camera is still there');
     }
     await ann.click('button', 'Stop sharing');
     for (const page of viewers) await page.until('the screen is gone', (id) => { const { screen, streams } = parlour.room.peers.get(id).getSnapshot(); return !screen && !streams.screen; }, annId);

@@ -50,7 +50,7 @@ describe('reconnecting', { concurrency: 1 }, () => {
         // Cat stands before the door already, so that coming in takes no longer than the gap.
         const cat = await browsers()[1].newPage();
         await cat.goto(`${server.http}/r/${room}?name=Cat`);
-        await cat.until('Cat may come in', () => document.querySelector('h1'));
+        await cat.until('Cat may come in', () => !!document.querySelector('h1'));
         const late = [];
         if (way === 'cut') proxy.cut(); else proxy.silence();
         const whileAway = async () => {

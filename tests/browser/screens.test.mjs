@@ -75,18 +75,18 @@ describe('screens', { concurrency: 1 }, () => {
   const panel = (name) => async (page, size) => {
     await inCall(page);
     if (size === 'phone' && name !== 'Chat') { await press(page, /^More options/); await page.click('menuitem', new RegExp(name)); } else await press(page, new RegExp(`^${name}`));
-    await page.until(`${name} is open`, (name) => document.querySelector(`aside[aria-label="${name}"]`), name);
+    await page.until(`${name} is open`, (name) => !!document.querySelector(`aside[aria-label="${name}"]`), name);
   };
   const dialog = (item) => async (page) => {
     await inCall(page);
     await press(page, /^More options/);
     await page.click('menuitem', item);
-    await page.until('a dialog is open', () => document.querySelector('dialog[open]'));
+    await page.until('a dialog is open', () => !!document.querySelector('dialog[open]'));
   };
 
   const SCREENS = {
-    home: async (page) => { await page.goto(server.http); await page.until('it is there', () => document.querySelector('h1')); },
-    unknown: async (page) => { await page.goto(`${server.http}/no/such/page`); await page.until('it is there', () => document.querySelector('h1')); },
+    home: async (page) => { await page.goto(server.http); await page.until('it is there', () => !!document.querySelector('h1')); },
+    unknown: async (page) => { await page.goto(`${server.http}/no/such/page`); await page.until('it is there', () => !!document.querySelector('h1')); },
     prejoin: async (page) => {
       await page.goto(`${server.http}/r/${newRoom('prejoin')}`);
       await page.until('the preview runs', () => document.querySelector('video')?.videoWidth > 0);
