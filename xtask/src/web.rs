@@ -25,7 +25,7 @@ pub(crate) fn unit_tests(filter: Option<&str>) -> Result {
     })
 }
 
-/// Everything: types, lints, unit tests, the build and its sizes, and that the committed build is the current one.
+/// Everything: types, unit tests, the build and its sizes, and that the committed build is the current one.
 pub(crate) fn check() -> Result {
     step("packages", || npm_ci("web"))?;
     let npm = |name: &str, arguments: &[&str], remedy: &str| {
@@ -37,7 +37,6 @@ pub(crate) fn check() -> Result {
     let types = "The TypeScript does not type-check; see above.";
     npm("types of the libraries", &["check"], types)?;
     npm("types of the app", &["check", "--workspaces", "--if-present"], types)?;
-    npm("lint", &["lint"], "Fix what the linter says above.")?;
     npm("web tests", &["test"], "See the failed test above; `cargo xtask test web NAME` runs it alone.")?;
     step("web build", build_dist)?;
     npm(

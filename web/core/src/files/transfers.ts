@@ -146,7 +146,6 @@ export class Transfers {
 
 /** The last part of a path, without what a file system could take for something else. */
 function cleanName(name: string): string {
-  // oxlint-disable-next-line no-control-regex
   const last = name.split(/[/\\]/).pop()?.replace(/[\u0000-\u001f\u007f<>:"|?*]/g, '_').replace(/^\.+/, '').trim();
   return last?.slice(0, 255) || 'file';
 }
