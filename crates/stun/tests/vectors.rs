@@ -73,12 +73,20 @@ fn rfc_5769_2_4_long_term_request_is_read_and_verified() {
     assert_eq!(message.fingerprint(), None);
 }
 
+/// The appendix prints a length of 0x9c where its attributes take 0x88, and its HMAC covers the header as printed. So the message cannot be read whole; with
+/// the right length it can, and the key that we derive gives the printed HMAC over the printed bytes.
 #[test]
-fn rfc_8489_b_1_request_with_userhash_and_sha_256_is_read_and_verified() {
-    let bytes = hex("0001009c 2112a442 78ad3433c6ad72c029da412e 001e0020
+fn rfc_8489_b_1_request_with_userhash_is_read_and_its_key_is_ours() {
+    let mut bytes = hex("0001009c 2112a442 78ad3433c6ad72c029da412e 001e0020
          4a3cf38fef6992bda952c67804 17da0f2481941556 9e60b205c46e41407f1704 00150029
          6f624d61744a6f7332414141 43662f2f3439396b39353464364f4c33346f4c39465354767936347341 000000 0014000b
          6578616d706c652e6f726700 001c0020 e4686c8f0edeb59013e07090010a93efccbccc544c0a45d9f830aa6d6f735a01");
+    assert!(Message::parse(&bytes).is_err(), "the printed length is not that of the message");
+    let key = LongTermKey::new(PasswordAlgorithm::Sha256, MATRIX, "example.org", "TheMatrIX");
+    let (signed, printed) = bytes.split_at(bytes.len() - 36);
+    assert_eq!(hmac_sha256(key.as_bytes(), signed), printed[4..]);
+
+    bytes[3] = 0x88;
     let message = Message::parse(&bytes).unwrap();
     assert_eq!(message.get::<Userhash>().unwrap().unwrap().0, userhash(MATRIX, "example.org"));
     let nonce = message.get::<Nonce<'_>>().unwrap().unwrap().0;
@@ -86,11 +94,14 @@ fn rfc_8489_b_1_request_with_userhash_and_sha_256_is_read_and_verified() {
     let features = SecurityFeatures::of_nonce(nonce);
     assert!(features.username_anonymity && !features.password_algorithms);
     assert!(message.has_integrity_sha256() && !message.has_integrity());
-    // The appendix does not say how its key was derived, and it has no PASSWORD-ALGORITHM: either derivation will do.
-    let key = LongTermKey::new(PasswordAlgorithm::Sha256, MATRIX, "example.org", "TheMatrIX");
-    let md5 = LongTermKey::new(PasswordAlgorithm::Md5, MATRIX, "example.org", "TheMatrIX");
-    let verdicts = [key, md5].map(|key| message.verify(&IntegrityKey::sha256(key.as_bytes())));
-    assert!(verdicts.contains(&Integrity::Valid), "{verdicts:?}");
+}
+
+/// RFC 2104, written out, so that it does not share code with what it checks.
+fn hmac_sha256(key: &[u8], text: &[u8]) -> Vec<u8> {
+    use sha2::{Digest, Sha256};
+    let pad = |with: u8| (0..64).map(|i| key.get(i).copied().unwrap_or(0) ^ with).collect::<Vec<u8>>();
+    let inner = Sha256::new().chain_update(pad(0x36)).chain_update(text).finalize();
+    Sha256::new().chain_update(pad(0x5c)).chain_update(inner).finalize().to_vec()
 }
 
 #[test]
