@@ -13,8 +13,8 @@ use std::sync::atomic::Ordering;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{HeaderValue, Method, Request, Response, StatusCode};
+use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use axum::routing::{any, get};
 use serde::Serialize;
 
@@ -96,10 +96,18 @@ async fn file(State(app): State<Arc<App>>, request: Request<Body>) -> Response<B
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return problem(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This address answers GET only.");
     }
-    match app.assets.file(path, request.headers()).await {
-        Some(file) => file,
-        None => problem(StatusCode::NOT_FOUND, "not_found", "There is nothing at this address. The app is at /."),
+    if let Some(file) = app.assets.file(path, request.headers()).await {
+        return file;
     }
+    // A person gets the app, which says so and leads back; a program gets a code.
+    let person =
+        request.headers().get(ACCEPT).and_then(|types| types.to_str().ok()).is_some_and(|t| t.contains("text/html"));
+    if person && !path.starts_with("v1/") && !path.starts_with("assets/") {
+        let mut page = app.assets.index(&HeaderMap::new()).await;
+        *page.status_mut() = StatusCode::NOT_FOUND;
+        return page;
+    }
+    problem(StatusCode::NOT_FOUND, "not_found", "There is nothing at this address. The app is at /.")
 }
 
 /// Whether the process lives: it answered.
