@@ -125,7 +125,7 @@ describe('calls', { concurrency: 1 }, () => {
     const room = newRoom('mesh');
     const pages = [];
     for (const [n, browser] of [chromium, firefox, chromium, firefox].entries()) {
-      const page = await browser.newPage({ viewport: { width: 960, height: 540 } });
+      const page = await browser.newPage({ viewport: { width: 960, height: 540 }, camera: { width: 320, height: 180, frameRate: 10 } });
       pages.push(page);
       await join(page, server.http, room, `Person ${n + 1}`);
     }

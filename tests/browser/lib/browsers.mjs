@@ -75,9 +75,9 @@ async function launchChromium({ devices = 'fake', prompt = 'grant', hue = 'red',
   return {
     kind: 'chromium',
     version: browser.version(),
-    async newPage({ viewport = { width: 1280, height: 720 }, colorScheme = 'light' } = {}) {
+    async newPage({ viewport = { width: 1280, height: 720 }, camera, colorScheme = 'light' } = {}) {
       const context = await browser.newContext({ viewport, colorScheme, ignoreHTTPSErrors: true, locale: 'en-GB' });
-      await context.addInitScript(instrument);
+      await context.addInitScript(instrument, { camera });
       const page = await context.newPage();
       return register(new ChromiumPage(page, context));
     },
@@ -93,11 +93,11 @@ async function launchFirefox() {
   return {
     kind: 'firefox',
     version: await browser.version(),
-    async newPage({ viewport = { width: 1280, height: 720 } } = {}) {
+    async newPage({ viewport = { width: 1280, height: 720 }, camera } = {}) {
       const context = await browser.createBrowserContext();
       const page = await context.newPage();
       await page.setViewport(viewport);
-      await page.evaluateOnNewDocument(instrument);
+      await page.evaluateOnNewDocument(instrument, { camera });
       return register(new FirefoxPage(page, context));
     },
     close: () => browser.close(),

@@ -1,6 +1,12 @@
 // Runs in every page before its own scripts: remembers its peer connections, so that a test can read what the browser itself measures.
-export function instrument() {
+// `camera` is all that the camera is able to do: a mesh of real cameras is more than a machine with two processors can encode.
+export function instrument({ camera } = {}) {
   if (globalThis.probe) return;
+  const devices = navigator.mediaDevices;
+  if (camera && devices) {
+    const ask = devices.getUserMedia.bind(devices);
+    devices.getUserMedia = ({ video, ...rest }) => ask({ ...rest, ...(video && { video: { ...(video.deviceId && { deviceId: video.deviceId }), ...camera } }) });
+  }
   const connections = [];
   const Native = globalThis.RTCPeerConnection;
   if (Native) {
