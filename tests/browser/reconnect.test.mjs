@@ -5,10 +5,10 @@ import { launch } from './lib/browsers.mjs';
 import { collectChat, inRoom, join, leave, mediaFlows, newRoom, say, scenario, snapshot, watchPictures } from './lib/call.mjs';
 import { openProxy } from './lib/proxy.mjs';
 import { startServer } from './lib/server.mjs';
-import { PATIENCE, holds, until } from './lib/wait.mjs';
+import { LONGEST_GAP, holds, until } from './lib/wait.mjs';
 
 /** Longest time without a new decoded picture that still counts as "media did not stop". Two cores carry both ends and the test. */
-const STILL = 2_000 * PATIENCE;
+const STILL = LONGEST_GAP;
 
 const connected = (page) => page.until('the page is connected again', () => parlour.room.getSnapshot().connection.state === 'connected', undefined, { within: 60_000 });
 const cutOff = (page) => page.until('the page has noticed', () => parlour.room.getSnapshot().connection.state !== 'connected', undefined, { within: 60_000 });
