@@ -28,9 +28,9 @@ describe('reconnecting', { concurrency: 1 }, () => {
   /** Ann comes through a proxy, Bob directly; media flows. */
   async function call(server, name, browsers = [chromium, firefox], base = server.http) {
     const room = newRoom(name);
-    const ann = await browsers[0].newPage();
+    const ann = await browsers[0].newPage({ camera: { width: 320, height: 180, frameRate: 15 } });
     const annId = await join(ann, base, room, 'Ann');
-    const bob = await browsers[1].newPage();
+    const bob = await browsers[1].newPage({ camera: { width: 320, height: 180, frameRate: 15 } });
     const bobId = await join(bob, server.http, room, 'Bob');
     await Promise.all([mediaFlows(ann), mediaFlows(bob)]);
     return { room, ann, bob, annId, bobId };
@@ -48,7 +48,7 @@ describe('reconnecting', { concurrency: 1 }, () => {
         const connections = await ann.evaluate(() => probe.connections.length);
 
         // Cat stands before the door already, so that coming in takes no longer than the gap.
-        const cat = await browsers()[1].newPage();
+        const cat = await browsers()[1].newPage({ camera: { width: 320, height: 180, frameRate: 15 } });
         await cat.goto(`${server.http}/r/${room}?name=Cat`);
         await cat.until('Cat may come in', () => !!document.querySelector('h1'));
         const late = [];
@@ -124,7 +124,7 @@ describe('reconnecting', { concurrency: 1 }, () => {
           assert.ok(longest < STILL, `media went on: never longer than ${STILL} ms without a picture, but ${longest} ms`);
           assert.equal(await page.evaluate(() => probe.connections.length), before[n], 'no connection was made anew');
         }
-        const cat = await chromium.newPage();
+        const cat = await chromium.newPage({ camera: { width: 320, height: 180, frameRate: 15 } });
         await join(cat, server.http, (await snapshot(ann)).room.id, 'Cat', '&cam=0&mic=0');
         assert.deepEqual(await texts(cat), all, 'who comes after the restart reads everything');
         for (const page of [cat, bob, ann]) await leave(page);
