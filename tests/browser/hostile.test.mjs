@@ -40,7 +40,7 @@ describe('hostile clients', { concurrency: 1 }, () => {
     server = await startServer({ args: ['--limits-conns-per-ip', '400', '--limits-joins-per-min-per-ip', '1000'] });
     chromium = await launch('chromium');
     room = newRoom('beside');
-    [ann, bob] = [await chromium.newPage(), await chromium.newPage()];
+    [ann, bob] = [await chromium.newPage({ camera: { width: 320, height: 180, frameRate: 30 } }), await chromium.newPage({ camera: { width: 320, height: 180, frameRate: 30 } })];
     await join(ann, server.http, room, 'Ann');
     await join(bob, server.http, room, 'Bob');
     await Promise.all([mediaFlows(ann), mediaFlows(bob)]);
@@ -211,10 +211,13 @@ describe('hostile clients', { concurrency: 1 }, () => {
   });
 
   scenario('all this time the call beside had its pictures', async (t) => {
+    // However quick the machine was with the attacks, there is enough to judge by.
+    const pictures = async () => (await ann.evaluate(() => probe.media()))[0].frames;
+    const begin = await pictures();
+    await until('some more pictures come', async () => (await pictures()) > begin + 60);
     const { longest, frames } = await stop();
     t.diagnostic(`longest time without a new picture ${longest} ms, ${frames} pictures`);
-    // How many there are is the machine's affair; that they never stop is the one under test.
-    assert.ok(frames > 20, `${frames} pictures`);
+    assert.ok(frames > 100, `${frames} pictures`);
     assert.ok(longest < LONGEST_GAP, `never longer than ${LONGEST_GAP} ms without a picture: ${longest} ms`);
     await Promise.all([mediaFlows(ann), mediaFlows(bob)]);
   });

@@ -29,9 +29,9 @@ describe('network', { concurrency: 1 }, () => {
 
   async function call(name, more = '') {
     const room = newRoom(name);
-    const ann = await browsers.ann.newPage();
+    const ann = await browsers.ann.newPage({ camera: { width: 320, height: 180, frameRate: 15 } });
     await join(ann, secure('ann'), room, 'Ann', more);
-    const bob = await browsers.bob.newPage();
+    const bob = await browsers.bob.newPage({ camera: { width: 320, height: 180, frameRate: 15 } });
     await join(bob, secure('bob'), room, 'Bob', more);
     return { room, ann, bob };
   }

@@ -104,7 +104,7 @@ async fn talk(contender: Contender, server: &Server, talk: Talk) -> Result<f64, 
         Talk::SetUp => TALKERS as f64 / 2.0 * 22.0,
         Talk::Steady => TALKERS as f64 * 20.0,
     };
-    if per_second < 0.5 * expected {
+    if per_second < 0.9 * expected {
         return Err(format!(
             "only {per_second:.0} messages a second of {expected:.0} arrived: something is overloaded"
         )

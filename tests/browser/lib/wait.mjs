@@ -4,11 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** Multiplies every deadline: for machines that have much else to do. */
 export const PATIENCE = Number(process.env.TEST_PATIENCE ?? 1);
 
-/**
- * The longest time without a new picture that still counts as media going on, in milliseconds. The cuts under test last 10 s: media that hung on what is cut
- * would stand still for about as long. A machine with two processors that starts another page meanwhile may well stutter for two or three.
- */
-export const LONGEST_GAP = 5_000 * PATIENCE;
+/** The longest time without a new picture that still counts as media going on, in milliseconds. */
+export const LONGEST_GAP = 2_000 * PATIENCE;
 
 /**
  * Asks `condition` again and again until it gives something truthy, and gives that. After `within` milliseconds it fails with `what`
