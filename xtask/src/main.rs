@@ -20,10 +20,11 @@ cargo xtask COMMAND
   test browser [FILTER]       calls between real Chromium and Firefox through the real binary
   web                         builds web/dist, which is committed and embedded in the binary
   bench signaling [--json]    the server beside ws, Socket.IO and PeerJS's server
+  bench turn [--json]         the relay beside coturn and a bare forwarder
   bench join [--json]         from a join to the first decoded picture, in Chromium
   bench NAME [--json]         the criterion benchmark NAME
   fuzz [TARGET] [--seconds N] every fuzz target, or one, for N seconds each (default 60)
-  soak [NAME]                 long runs that look for errors and leaks; NAME is `signaling`
+  soak [NAME]                 long runs that look for errors and leaks; NAME is `signaling` or `turn`
 ";
 
 fn main() -> ExitCode {
