@@ -100,6 +100,7 @@ export function Call({ name: roomName, query }: { name: string; query: URLSearch
         setPhase({ at: 'in', room, deviceProblems });
       } catch (error) {
         if (abort.signal.aborted) return;
+        if (codeOf(error) === 'bad_token') keepToken(roomName, null);
         setPhase({ at: 'over', code: codeOf(error), message: error instanceof Error ? error.message : String(error) });
       }
     },
