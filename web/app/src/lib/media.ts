@@ -40,3 +40,19 @@ export function openDevice(kind: DeviceKind): Promise<MediaStreamTrack> {
 export function codeOf(error: unknown): string {
   return error instanceof ParlourError ? error.code : 'other';
 }
+
+/** What a problem may be about. */
+export type Troubled = DeviceKind | 'both';
+
+/** What is wrong with camera and microphone, in as few messages as it takes: the same with both is one. */
+export function joinProblems(camera: string | null, mic: string | null): { kind: Troubled; code: string }[] {
+  if (camera && camera === mic) return [{ kind: 'both', code: camera }];
+  return [...(camera ? [{ kind: 'camera' as const, code: camera }] : []), ...(mic ? [{ kind: 'mic' as const, code: mic }] : [])];
+}
+
+const NAMES = { mic: 'device.theMic', camera: 'device.theCamera', both: 'device.theBoth' } as const;
+
+/** The key of what they are called within a sentence. */
+export function deviceKey(kind: Troubled): (typeof NAMES)[Troubled] {
+  return NAMES[kind];
+}

@@ -6,6 +6,7 @@ import { type Finding, SUBJECTS, type Subject, verdict } from '../check/types.ts
 import type { CheckKey } from '../check/texts/en.ts';
 import { useCheckTexts } from '../check/useCheckTexts.ts';
 import { useT } from '../i18n/index.ts';
+import { deviceKey } from '../lib/media.ts';
 import { helpFor } from '../lib/problems.ts';
 import { useCopy } from '../lib/useCopy.ts';
 import { Button } from '../ui/Button.tsx';
@@ -84,7 +85,7 @@ export default function Check() {
     if (finding.status === 'busy') return c('running');
     const code = finding.facts['code'];
     if (finding.detail === 'device' && typeof code === 'string') {
-      const device = t(subject === 'mic' ? 'device.theMic' : 'device.theCamera');
+      const device = t(deviceKey(subject === 'mic' ? 'mic' : 'camera'));
       const help = helpFor(code);
       return `${t(help.title, { device })} ${t(help.text, { device })}`;
     }

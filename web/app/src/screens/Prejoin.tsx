@@ -2,6 +2,7 @@ import { captureSupport, levelMeter } from '@parlour/client';
 import { Video } from '@parlour/react';
 import { type FormEvent, useEffect, useMemo, useState } from 'react';
 import { useT } from '../i18n/index.ts';
+import { joinProblems } from '../lib/media.ts';
 import { setPrefs, usePrefs } from '../lib/prefs.ts';
 import { type Preview, usePreview } from '../lib/usePreview.ts';
 import { Avatar } from '../ui/Avatar.tsx';
@@ -90,8 +91,17 @@ export function Prejoin({ room, name: suggested, onJoin }: { room: string; name?
               setMissing(false);
             }}
           />
-          {camera.problem && <DeviceHelp kind="camera" code={camera.problem} onRetry={camera.retry} />}
-          {mic.problem && <DeviceHelp kind="mic" code={mic.problem} onRetry={mic.retry} />}
+          {joinProblems(camera.problem, mic.problem).map(({ kind, code }) => (
+            <DeviceHelp
+              key={kind}
+              kind={kind}
+              code={code}
+              onRetry={() => {
+                if (kind !== 'mic') camera.retry();
+                if (kind !== 'camera') mic.retry();
+              }}
+            />
+          ))}
           <Button type="submit" variant="primary" wide className={styles['join']}>
             {capture && (prefs.camera || prefs.mic) ? t('prejoin.join') : t('prejoin.joinOff')}
           </Button>
