@@ -110,7 +110,7 @@ export class Monitor {
     const screen = this.#link.sends('screen') ? (sample.outgoing.find((stream) => stream.source === 'screen')?.bitrate ?? 0) : 0;
     const available = sample.availableOut === null ? null : Math.max(0, sample.availableOut - screen);
     const before = this.ladder();
-    this.#adapt = adapt({ at: sample.at, loss: camera?.loss ?? null, available, limited: camera?.limited ?? null }, this.#adapt, this.#link.context).state;
+    this.#adapt = adapt({ at: sample.at, loss: camera?.loss ?? null, available, limited: camera?.limited ?? null, fps: camera?.fps ?? null }, this.#adapt, this.#link.context).state;
     if (this.ladder() !== before) this.#handlers.log(`camera ${this.ladder()}`);
     this.#handlers.encode();
   }
