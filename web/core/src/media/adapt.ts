@@ -9,16 +9,20 @@ export const LADDER = [
   { name: 'sound only', height: 0, fps: 0, bitrate: 0 },
 ] as const;
 
+const R540 = 1;
 const R360 = 2;
 const R180 = 3;
 const SOUND = 4;
 
 /** Upload that all cameras of one sender may use together, in bits a second. */
 const BUDGET = 4_000_000;
-/** With more participants than this nobody sends more than 360p. */
-const CROWD = 4;
+/** With this many participants nobody sends more than 540p: in a grid of four on a large screen no picture is higher, and each is encoded three times. */
+const FOUR = 4;
+/** With more participants than this a computer that is too slow is believed at once: it encodes and decodes for each of them. */
+const FEW = 3;
 /** The browser's estimate says little while it still grows. */
 const GRACE_MS = 8_000;
+/** How long the encoder must say that the computer is too slow, in a call of few. */
 const CPU_MS = 4_000;
 const UP_MS = 10_000;
 const UP_MAX_MS = 80_000;
@@ -99,7 +103,8 @@ function share({ people }: AdaptContext): number {
 /** The best rung that the context allows. */
 function best(context: AdaptContext): number {
   if (context.wanted !== 'full') return R180;
-  if (context.people > CROWD) return R360;
+  if (context.people > FOUR) return R360;
+  if (context.people === FOUR) return R540;
   return 0;
 }
 
@@ -116,7 +121,7 @@ function step(sample: AdaptSample, state: AdaptState, context: AdaptContext): Ad
     narrow: tooLittle ? state.narrow + 1 : 0,
     cpuSince: sample.limited === 'cpu' ? (state.cpuSince ?? sample.at) : null,
   };
-  const slow = measured.cpuSince !== null && sample.at - measured.cpuSince >= CPU_MS;
+  const slow = measured.cpuSince !== null && sample.at - measured.cpuSince >= (context.people > FEW ? 0 : CPU_MS);
   if (measured.lossy >= 2 || measured.narrow >= 2 || slow) return down(sample, measured, context);
 
   const room = sample.available === null || sample.available >= 1.1 * target;
