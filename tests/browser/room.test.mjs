@@ -17,6 +17,13 @@ describe('in the room', { concurrency: 1 }, () => {
     chromium = await launch('chromium');
     const room = newRoom('room');
     [ann, bob] = [await chromium.newPage({ camera: SMALL }), await chromium.newPage({ camera: SMALL })];
+    for (const page of [ann, bob]) {
+      await page.context.addInitScript(() => {
+        const { wakeLock } = navigator;
+        const request = wakeLock.request.bind(wakeLock);
+        wakeLock.request = async (kind) => (globalThis.awake = await request(kind));
+      });
+    }
     await join(ann, server.http, room, 'Ann');
     await join(bob, server.http, room, 'Bob');
     await mediaFlows(ann);
@@ -80,6 +87,15 @@ describe('in the room', { concurrency: 1 }, () => {
     assert.ok(loudest > 0.01, `the loudest sample is ${loudest}`);
   });
 
+  scenario('another microphone is taken up in the middle of the call', async () => {
+    const before = await ann.evaluate(() => parlour.room.getSnapshot().you.devices.mic);
+    await ann.click('button', 'Choose microphone and speaker');
+    await ann.click('menuitemradio', 'Fake Audio Input 2');
+    await ann.until('the other one is in use', (before) => { const { mic, devices } = parlour.room.getSnapshot().you; return mic && devices.mic && devices.mic !== before; }, before);
+    await mediaFlows(bob);
+    assert.deepEqual(await bob.evaluate(() => probe.connections.length), 1, 'over the same connection');
+  });
+
   scenario('a picture is held large, the speaker is shown large, and the grid comes back', async () => {
     const widths = () => ann.evaluate(() => [...document.querySelectorAll('[data-peer][data-source=camera]')].map((tile) => ({ self: 'self' in tile.dataset, width: tile.getBoundingClientRect().width, video: tile.querySelector('video') !== null })));
     const large = (self) => ann.until(`${self ? 'Ann' : 'Bob'} is large`, (self) => {
@@ -115,5 +131,14 @@ describe('in the room', { concurrency: 1 }, () => {
     assert.ok(log.length > 0 && about.node);
     assert.doesNotMatch(text, /Bob|Ann/);
     await ann.press('Escape');
+  });
+
+  scenario('the screen stays awake in the call, and may sleep after it', async () => {
+    await bob.until('the screen is kept awake', () => globalThis.awake?.released === false);
+    await bob.click('button', 'Leave call');
+    await bob.until('it may sleep', () => globalThis.awake.released);
+    await bob.click('button', 'Join again');
+    await bob.until('Bob is back', () => globalThis.parlour?.room?.getSnapshot().status === 'joined');
+    await mediaFlows(ann);
   });
 });

@@ -1,7 +1,7 @@
 import { useLocal, useRoom } from '@parlour/react';
 import { createContext, useCallback, useContext, useEffect, useMemo, useRef, useState } from 'react';
 import { useT } from '../i18n/index.ts';
-import { cameraConstraints, canShareScreen, codeOf, deviceKey, type DeviceKind, micConstraints, type Troubled } from '../lib/media.ts';
+import { cameraConstraints, canShareScreen, codeOf, deviceKey, type DeviceKind, micConstraints, openChosen, type Troubled } from '../lib/media.ts';
 import { getPrefs, setPrefs, usePrefs } from '../lib/prefs.ts';
 import { helpFor } from '../lib/problems.ts';
 import { listenForShortcuts } from '../lib/shortcuts.ts';
@@ -79,12 +79,12 @@ export function useControlsState(ui: RoomUi): Controls {
   const controls = useMemo(() => {
     const setMic = (on: boolean): Promise<void> => {
       const open = room.getSnapshot().you.streams.mic !== undefined;
-      return withBusy('mic', () => room.mic(on ? (open ? true : micConstraints()) : false));
+      return withBusy('mic', () => (on && !open ? openChosen((prefs) => room.mic(micConstraints(prefs))) : room.mic(on)));
     };
     const setCamera = (on: boolean): Promise<void> => {
       const before = room.getSnapshot().you.streams.camera?.getTracks() ?? [];
       return withBusy('camera', async () => {
-        await room.camera(on ? cameraConstraints() : false);
+        await (on ? openChosen((prefs) => room.camera(cameraConstraints(prefs))) : room.camera(false));
         // A track from the preview belongs to this page: without this its light would stay on.
         if (!on) for (const track of before) track.stop();
       });
@@ -104,7 +104,7 @@ export function useControlsState(ui: RoomUi): Controls {
         if (kind === 'camera' && now.camera) await setCamera(true);
         if (kind === 'mic' && now.streams.mic) {
           await withBusy('mic', async () => {
-            await room.mic(micConstraints());
+            await openChosen((prefs) => room.mic(micConstraints(prefs)));
             if (!now.mic) await room.mic(false);
           });
         }
