@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { adapt, encodingFor, INITIAL, LADDER, screenEncoding, type AdaptContext, type AdaptSample, type AdaptState } from '../src/media/adapt.ts';
 
-const TWO: AdaptContext = { people: 2, wanted: 'full', height: 720 };
+const TWO: AdaptContext = { people: 2, wanted: 'full', height: 720, fps: 30 };
 const GOOD = { loss: 0, available: 5_000_000, limited: 'none' };
 
 /** Polls every 2 s with what `measure` gives, and tells the rung after each. */
@@ -51,10 +51,11 @@ describe('the ladder', () => {
     expect(run(60, () => ({ fps: 5 }), { ...TWO, people: 4 }).rungs).not.toContain('sound only');
     expect(new Set(run(60, () => ({ fps: 12 }), { ...TWO, people: 4 }).rungs)).toEqual(new Set(['720p']));
     expect(new Set(run(60, () => ({ fps: 5 })).rungs)).toEqual(new Set(['720p']));
+    expect(new Set(run(60, () => ({ fps: 9 }), { ...TWO, people: 4, fps: 10 }).rungs)).toEqual(new Set(['720p']));
   });
 
   test('a computer too slow never costs the picture itself, and gets it back when it has time', () => {
-    const { rungs, state } = run(60, () => ({ limited: 'cpu' }), { ...TWO, people: 6 });
+    const { rungs, state } = run(60, (at) => ({ limited: 'cpu', loss: at % 4_000 ? 0 : 0.5 }), { ...TWO, people: 6 });
     expect(rungs).not.toContain('sound only');
     expect(run(40, () => ({}), { ...TWO, people: 6 }, state).rungs.at(-1)).toBe('360p');
   });

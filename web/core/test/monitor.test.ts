@@ -20,7 +20,7 @@ function watch({ arrives }: { arrives: boolean }) {
     },
   };
   const link = {
-    pc, state: 'connected', steady: true, expecting: true, quality: { level: 'good', reason: 'none', score: 100 }, context: { people: 2, wanted: 'full', height: 720 },
+    pc, state: 'connected', steady: true, expecting: true, quality: { level: 'good', reason: 'none', score: 100 }, context: { people: 2, wanted: 'full', height: 720, fps: 30 },
     sourceOf: () => 'mic', sends: () => false,
   } as unknown as Watched;
   const stalled = vi.fn();

@@ -53,6 +53,8 @@ export interface AdaptContext {
   readonly wanted: 'full' | 'small' | 'none';
   /** Height of the camera's pictures. */
   readonly height: number;
+  /** How many the camera gives in a second. */
+  readonly fps: number;
 }
 
 export interface AdaptState {
@@ -123,7 +125,7 @@ function step(sample: AdaptSample, state: AdaptState, context: AdaptContext): Ad
   // A starved computer does not even get as far as finding its encoder slow: it takes too few pictures from the camera.
   const crowded = context.people > FEW;
   const fresh = state.started === sample.at;
-  const starved = crowded && !fresh && encoding.active && !!sample.fps && sample.fps < STARVED * encoding.maxFramerate;
+  const starved = crowded && !fresh && encoding.active && !!sample.fps && sample.fps < STARVED * Math.min(encoding.maxFramerate, context.fps);
   const cpu = sample.limited === 'cpu';
   const measured: AdaptState = {
     ...state,
@@ -147,8 +149,9 @@ function down(sample: AdaptSample, state: AdaptState, context: AdaptContext): Ad
   let rung = Math.max(state.rung, best(context)) + 1;
   // A narrow path: go at once to what fits.
   if (state.narrow >= 2) while (rung < SOUND && (LADDER[rung]?.bitrate ?? 0) > (sample.available ?? 0)) rung += 1;
-  // The picture is given up only where it would not leave room for sound.
-  if (rung >= SOUND && state.loss < 0.2 && (sample.available ?? Infinity) > 100_000) rung = R180;
+  // The picture is given up only where it would not leave room for sound on the path.
+  const path = state.lossy >= 2 || state.narrow >= 2;
+  if (rung >= SOUND && (!path || (state.loss < 0.2 && (sample.available ?? Infinity) > 100_000))) rung = R180;
   const mistake = state.steppedUp !== null && sample.at - state.steppedUp < 2 * UP_MS;
   const patience = mistake ? Math.min(UP_MAX_MS, state.patience * 2) : UP_MS;
   return { ...state, rung: Math.min(rung, SOUND), lossy: 0, narrow: 0, cpuSince: null, goodSince: null, steppedUp: null, patience };

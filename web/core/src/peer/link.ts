@@ -103,7 +103,7 @@ export class Link implements Watched {
   /** What decides how much picture is sent. */
   get context(): AdaptContext {
     const { people, local } = this.#context;
-    return { people, wanted: this.#wanted, height: local.height('camera') };
+    return { people, wanted: this.#wanted, height: local.height('camera'), fps: local.fps('camera') };
   }
 
   sends(source: Source): boolean {
