@@ -46,6 +46,13 @@ describe('the ladder', () => {
     expect(rungs).toEqual(['720p', '720p', '360p', '180p', '180p']);
   });
 
+  test('among four, far too few pictures mean a starved computer; half of them do not, nor do they in a call of two', () => {
+    expect(run(12, () => ({ fps: 5 }), { ...TWO, people: 4 }).rungs).toEqual(['720p', '720p', '360p', '360p', '180p', '180p']);
+    expect(run(60, () => ({ fps: 5 }), { ...TWO, people: 4 }).rungs).not.toContain('sound only');
+    expect(new Set(run(60, () => ({ fps: 12 }), { ...TWO, people: 4 }).rungs)).toEqual(new Set(['720p']));
+    expect(new Set(run(60, () => ({ fps: 5 })).rungs)).toEqual(new Set(['720p']));
+  });
+
   test('a computer too slow never costs the picture itself, and gets it back when it has time', () => {
     const { rungs, state } = run(60, () => ({ limited: 'cpu' }), { ...TWO, people: 6 });
     expect(rungs).not.toContain('sound only');

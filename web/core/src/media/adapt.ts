@@ -24,6 +24,10 @@ const FEW = 3;
 const GRACE_MS = 8_000;
 /** How long the encoder must say that the computer is too slow, in a call of few. */
 const CPU_MS = 4_000;
+/** How long pictures must be too few, where that counts. */
+const STARVED_MS = 2_000;
+/** Part of the pictures below which they are too few. A camera in the dark gives half of them, and that is no reason. */
+const STARVED = 0.4;
 const UP_MS = 10_000;
 const UP_MAX_MS = 80_000;
 
@@ -37,6 +41,8 @@ export interface AdaptSample {
   readonly available: number | null;
   /** `qualityLimitationReason` of the camera's encoder. */
   readonly limited: string | null;
+  /** Pictures encoded in a second; `null` while unknown. */
+  readonly fps?: number | null;
 }
 
 /** What is to be sent to whom. */
@@ -114,18 +120,24 @@ function step(sample: AdaptSample, state: AdaptState, context: AdaptContext): Ad
   const target = state.rung === SOUND ? 0 : encoding.maxBitrate;
   const young = sample.at - (state.started ?? sample.at) < GRACE_MS;
   const tooLittle = !young && sample.available !== null && sample.available < 0.8 * target;
+  // A starved computer does not even get as far as finding its encoder slow: it takes too few pictures from the camera.
+  const crowded = context.people > FEW;
+  const fresh = state.started === sample.at;
+  const starved = crowded && !fresh && encoding.active && !!sample.fps && sample.fps < STARVED * encoding.maxFramerate;
+  const cpu = sample.limited === 'cpu';
   const measured: AdaptState = {
     ...state,
     loss,
     lossy: loss > 0.08 ? state.lossy + 1 : 0,
     narrow: tooLittle ? state.narrow + 1 : 0,
-    cpuSince: sample.limited === 'cpu' ? (state.cpuSince ?? sample.at) : null,
+    cpuSince: cpu || starved ? (state.cpuSince ?? sample.at) : null,
   };
-  const slow = measured.cpuSince !== null && sample.at - measured.cpuSince >= (context.people > FEW ? 0 : CPU_MS);
+  const patience = !crowded ? CPU_MS : cpu ? 0 : STARVED_MS;
+  const slow = measured.cpuSince !== null && sample.at - measured.cpuSince >= patience;
   if (measured.lossy >= 2 || measured.narrow >= 2 || slow) return down(sample, measured, context);
 
   const room = sample.available === null || sample.available >= 1.1 * target;
-  const good = loss < 0.02 && room && sample.limited !== 'cpu';
+  const good = loss < 0.02 && room && !cpu && !starved;
   const goodSince = good ? (state.goodSince ?? sample.at) : null;
   if (goodSince === null || state.rung <= best(context) || sample.at - goodSince < state.patience) return { ...measured, goodSince };
   return { ...measured, rung: state.rung - 1, goodSince: null, steppedUp: sample.at };
