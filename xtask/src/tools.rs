@@ -26,6 +26,7 @@ const NPM: Package = Package { name: "npm", there: || in_path("npm") };
 const UTIL_LINUX: Package = Package { name: "util-linux", there: || in_path("taskset") };
 const COTURN: Package = Package { name: "coturn", there: || in_path("turnutils_uclient") && in_path("turnserver") };
 const COMPILER: Package = Package { name: "gcc", there: || in_path("cc") || in_path("clang") };
+const CPP_COMPILER: Package = Package { name: "g++", there: || in_path("c++") || in_path("clang++") };
 
 /// What `cargo` and its tests need: rustfmt, clippy, a C compiler, and coturn, whose clients and server ours talk to.
 pub(crate) fn rust() -> Result {
@@ -50,6 +51,11 @@ pub(crate) fn coturn() -> Result {
     let _ = step::output(&mut repo::command(".", "systemctl", &["disable", "--now", "coturn"]));
     let _ = step::output(&mut repo::command(".", "service", &["coturn", "stop"]));
     Ok(())
+}
+
+/// What libFuzzer is built with.
+pub(crate) fn cpp() -> Result {
+    install(&[CPP_COMPILER])
 }
 
 /// What the web app's build and tests need: Node 20.19 or newer, and npm.

@@ -29,6 +29,11 @@ describe('statistics', () => {
     expect(second.outgoing).toMatchObject([{ source: 'camera', bitrate: 8_000, loss: 0.25, limited: 'cpu', frames: 9 }]);
   });
 
+  test('without a path in sight the streams show whether something arrives', () => {
+    const streams = report({ id: 'A', type: 'inbound-rtp', bytesReceived: 3 }, { id: 'B', type: 'inbound-rtp', bytesReceived: 4 });
+    expect(readStats(streams, 1, null, sourceOf).signs).toBe(7);
+  });
+
   test('an empty report is no trouble', () => {
     expect(readStats(report(), 1, null, sourceOf)).toMatchObject({ ...NOTHING, at: 1 });
   });

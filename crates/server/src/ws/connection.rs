@@ -198,6 +198,9 @@ impl Connection {
     fn poll_talk(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         loop {
             if let Poll::Ready(end) = self.poll_write(cx) {
+                if matches!(end, End::Gone) {
+                    self.hear_last_words(cx);
+                }
                 return Poll::Ready(end);
             }
             match ready!(Pin::new(&mut self.socket).poll_next(cx)) {
@@ -215,6 +218,18 @@ impl Connection {
                     }
                 }
                 Some(Err(error)) => return Poll::Ready(blame(&error).map_or(End::Gone, End::Broken)),
+            }
+        }
+    }
+
+    /// Reads what had arrived before writing failed. Who says `bye` and is gone at once, with something from us unread, resets the
+    /// connection, and yet has left for good.
+    fn hear_last_words(&mut self, cx: &mut Context<'_>) {
+        for _ in 0..CONTROL_FRAMES {
+            match Pin::new(&mut self.socket).poll_next(cx) {
+                Poll::Ready(Some(Ok(Message::Text(text)))) => self.shard.message(self.conn, &text),
+                Poll::Ready(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => {}
+                _ => return,
             }
         }
     }

@@ -60,6 +60,11 @@ export class LocalMedia {
     return Math.min(width, height);
   }
 
+  /** Pictures that a source gives in a second; an assumption while nothing is known. */
+  fps(source: Source): number {
+    return this.track(source)?.getSettings?.().frameRate || 30;
+  }
+
   /** The stream that a source belongs to, so that receivers keep its sound and picture together. */
   group(source: Source): MediaStream {
     return source === 'mic' || source === 'camera' ? (this.#call ??= new MediaStream()) : (this.#share ??= new MediaStream());

@@ -85,7 +85,7 @@ export function readStats(report: RTCStatsReport, at: number, before: Sample | n
     availableOut: pair?.availableOutgoingBitrate ?? null,
     bytesIn: pair?.bytesReceived ?? 0,
     bytesOut: pair?.bytesSent ?? 0,
-    signs: pair ? (pair.bytesReceived ?? 0) + (pair.responsesReceived ?? 0) + (pair.requestsReceived ?? 0) : null,
+    signs: signsOf(pair, list),
     dtls: transport?.tlsVersion ?? null,
     srtp: transport?.srtpCipher ?? null,
     incoming: [],
@@ -101,6 +101,13 @@ export function readStats(report: RTCStatsReport, at: number, before: Sample | n
     streams.push(readStream(stat, source, incoming, all.get(stat.codecId ?? ''), heard, last, before ? (at - before.at) / 1_000 : 0));
   }
   return sample;
+}
+
+/** What shows that something arrives. Firefox may lose sight of the path while it still calls the connection up: then the streams tell. */
+function signsOf(pair: Stat | undefined, list: readonly Stat[]): number | null {
+  if (pair) return (pair.bytesReceived ?? 0) + (pair.responsesReceived ?? 0) + (pair.requestsReceived ?? 0);
+  const streams = list.filter((stat) => stat.type === 'inbound-rtp');
+  return streams.length ? streams.reduce((sum, stat) => sum + (stat.bytesReceived ?? 0), 0) : null;
 }
 
 /** One stream; what the receiver of an outgoing one reported is in `heard`. */
