@@ -9,7 +9,7 @@ use crate::{
     Tsn,
     config::Config,
     packet::{
-        Abort, Cause, Causes, Control, Data, ErrorChunk, ForwardTsn, Heartbeat, Init, Packet, ReConfig, RawChunk, Sack,
+        Abort, Cause, Causes, Control, Data, ErrorChunk, ForwardTsn, Heartbeat, Init, Packet, RawChunk, ReConfig, Sack,
         UnknownAction,
     },
     time::{Nanos, nanos},
@@ -30,12 +30,7 @@ pub(crate) struct Inbound {
 
 impl Inbound {
     pub(crate) fn new(first: Tsn, interleaved: bool) -> Self {
-        Inbound {
-            received: Received::new(first),
-            reassembly: Reassembly::default(),
-            interleaved,
-            told: usize::MAX,
-        }
+        Inbound { received: Received::new(first), reassembly: Reassembly::default(), interleaved, told: usize::MAX }
     }
 
     pub(crate) fn timeout(&self) -> Option<Nanos> {
@@ -251,7 +246,9 @@ impl Association {
         // No room: what fills the first hole is taken all the same unless it is the program that does not take its messages.
         let next = tsn == inbound.received.cumulative() + 1;
         let held = self.unread + inbound.reassembly.waiting();
-        if held + data.payload.len() > self.config.receive_buffer && (!next || self.unread >= self.config.receive_buffer) {
+        if held + data.payload.len() > self.config.receive_buffer
+            && (!next || self.unread >= self.config.receive_buffer)
+        {
             self.stats.refused += 1;
             inbound.received.sack_now = true;
             return true;

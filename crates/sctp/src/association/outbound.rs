@@ -228,8 +228,7 @@ impl Outbound {
     /// Whether a packet would get data now, as far as can be told without trying.
     pub(crate) fn would_send(&self, now: Nanos) -> bool {
         let window = self.flight.in_flight < self.controller.window();
-        self.probe_due
-            || (now >= self.paced_until && window && (self.flight.has_lost() || !self.queue.is_empty()))
+        self.probe_due || (now >= self.paced_until && window && (self.flight.has_lost() || !self.queue.is_empty()))
     }
 
     fn rate(&self) -> Option<u64> {

@@ -3,7 +3,7 @@
 use super::{Association, Event};
 use crate::{
     Error, StreamId, Tsn,
-    packet::{ReConfig, RawChunk, Reset, ResetResult, StreamList},
+    packet::{RawChunk, ReConfig, Reset, ResetResult, StreamList},
     time::Nanos,
 };
 use std::collections::{BTreeSet, VecDeque};

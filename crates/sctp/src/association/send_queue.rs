@@ -373,9 +373,10 @@ mod tests {
     #[test]
     fn whole_messages_take_turns_without_interleaving() {
         let mut q = queue(&[(1, 250), (1, 100), (2, 250)]);
-        assert_eq!(drain(&mut q, 100, false), [
-            (1, 0, 0), (1, 0, 1), (1, 0, 2), (2, 0, 0), (2, 0, 1), (2, 0, 2), (1, 1, 0)
-        ]);
+        assert_eq!(
+            drain(&mut q, 100, false),
+            [(1, 0, 0), (1, 0, 1), (1, 0, 2), (2, 0, 0), (2, 0, 1), (2, 0, 2), (1, 1, 0)]
+        );
     }
 
     /// RFC 8260 §3.2: with I-DATA a small message passes a large one.

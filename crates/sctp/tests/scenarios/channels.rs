@@ -2,7 +2,10 @@
 
 use super::*;
 use parlour_netsim::Loss;
-use parlour_sctp::{Channel, ChannelEvent as E, ChannelOptions, CloseReason, DataChannels, Error, Payload, Priority, ReadyState, Reliability, Role};
+use parlour_sctp::{
+    Channel, ChannelEvent as E, ChannelOptions, CloseReason, DataChannels, Error, Payload, Priority, ReadyState,
+    Reliability, Role,
+};
 
 type Channels = Pair<DataChannels, DataChannels>;
 
@@ -74,8 +77,11 @@ fn channels_open_on_both_sides_with_all_their_properties() {
     p.b.send(now, mine, text("with the announcement")).unwrap();
     p.run(ms(200));
     let a = events(&mut p.a);
-    assert!(matches!(&a[..], [E::Announced(x), E::Open(y), E::Message(z, m)]
-        if x == y && y == z && *m == text("with the announcement")), "{a:?}");
+    assert!(
+        matches!(&a[..], [E::Announced(x), E::Open(y), E::Message(z, m)]
+        if x == y && y == z && *m == text("with the announcement")),
+        "{a:?}"
+    );
 }
 
 /// RFC 8832 §6: a channel made before DTLS is done has no id yet; it gets one when the role is known, and opens when the association stands.

@@ -4,11 +4,7 @@ use crate::net::Peer;
 use bytes::Bytes;
 use dcsctp::api::{DcSctpSocket, SocketEvent, SocketState, SocketTime};
 use parlour_sctp::{Association, Config, Event, SendOptions, StreamId};
-use std::{
-    collections::VecDeque,
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 /// What every stack can do.
 pub trait Stack: Peer {
@@ -135,11 +131,8 @@ impl Stack for Dcsctp {
     }
     fn send(&mut self, now: Instant, stream: u16, payload: &Bytes, unordered: bool) -> bool {
         self.advance(now);
-        let message = dcsctp::api::Message::new(
-            dcsctp::api::StreamId(stream),
-            dcsctp::api::PpId(BINARY),
-            payload.to_vec(),
-        );
+        let message =
+            dcsctp::api::Message::new(dcsctp::api::StreamId(stream), dcsctp::api::PpId(BINARY), payload.to_vec());
         let options = dcsctp::api::SendOptions { unordered, ..Default::default() };
         self.socket.send(message, &options).is_ok()
     }
@@ -186,7 +179,14 @@ macro_rules! pion_like {
         impl $name {
             pub fn new(now: Instant) -> Self {
                 let endpoint = $endpoint;
-                $name { endpoint, association: None, out: VecDeque::new(), readable: VecDeque::new(), connected: false, latest: now }
+                $name {
+                    endpoint,
+                    association: None,
+                    out: VecDeque::new(),
+                    readable: VecDeque::new(),
+                    connected: false,
+                    latest: now,
+                }
             }
 
             fn pump(&mut self, now: Instant) {
@@ -305,9 +305,7 @@ pion_like!(
     ),
     |endpoint: &mut sctp_proto::Endpoint, _now| endpoint.connect(sctp_proto::ClientConfig::new(), remote()).unwrap(),
     |endpoint: &mut sctp_proto::Endpoint, now, data| endpoint.handle(now, remote(), None, None, data),
-    |stream: &mut sctp_proto::Stream<'_>, _now, payload: &Bytes| {
-        stream.write_chunk(payload).is_ok()
-    },
+    |stream: &mut sctp_proto::Stream<'_>, _now, payload: &Bytes| { stream.write_chunk(payload).is_ok() },
     |stream: &mut sctp_proto::Stream<'_>, _now| {
         stream.stop().unwrap();
         stream.finish().unwrap();
@@ -332,4 +330,3 @@ pion_like!(
         stream.stop(now).unwrap();
     }
 );
-
