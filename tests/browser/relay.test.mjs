@@ -55,8 +55,10 @@ describe('relayed calls on one machine', { concurrency: 1 }, () => {
     await server?.stop();
   });
 
-  for (const relay of ['udp', 'tcp', 'tls']) {
-    for (const [first, second] of [['chromium', 'chromium'], ['firefox', 'firefox'], ['chromium', 'firefox']]) {
+  const all = [['chromium', 'chromium'], ['firefox', 'firefox'], ['chromium', 'firefox']];
+  // Firefox takes TURN by TLS from certificates that it trusts, and no page can vouch for another one.
+  for (const [relay, pairs] of [['udp', all], ['tcp', all], ['tls', [['chromium', 'chromium']]]]) {
+    for (const [first, second] of pairs) {
       scenario(`${first} and ${second} through the relay by ${relay}`, async (t) => {
         const browsers = { chromium, firefox };
         const made = await call(t, browsers[first], browsers[second], () => server.http, { relay, name: relay });
