@@ -20,8 +20,15 @@ pub(crate) fn run(name: &str, options: &[&str]) -> Result {
             let (parlour, _) = build()?;
             browser::script(&parlour, "bench-join.mjs", options)
         }
+        "sctp" => {
+            for bench in ["cpu", "goodput"] {
+                let arguments = [&["bench", "--package", "parlour-sctp", "--bench", bench, "--"], options].concat();
+                step::run(&mut repo::cargo(&arguments), "The benchmark stopped; see above.")?;
+            }
+            Ok(())
+        }
         _ => {
-            let known = "`signaling`, `join`, or the name of a criterion benchmark of a crate";
+            let known = "`signaling`, `join`, `sctp`, or the name of a criterion benchmark of a crate";
             step::run(
                 &mut repo::cargo(&["bench", "--workspace", "--bench", name]),
                 &format!("There may be no such benchmark: {known}."),

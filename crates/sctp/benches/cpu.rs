@@ -51,7 +51,8 @@ struct Loop<S> {
 impl<S: Stack> Loop<S> {
     fn new(make: impl Fn(Instant, u8) -> S) -> Self {
         let now = Instant::now();
-        let mut pair = Loop { a: make(now, 1), b: make(now, 2), now, packet: Vec::new(), back: Vec::new(), spare: Vec::new() };
+        let mut pair =
+            Loop { a: make(now, 1), b: make(now, 2), now, packet: Vec::new(), back: Vec::new(), spare: Vec::new() };
         pair.a.connect(now);
         for _ in 0..1000 {
             if pair.a.is_connected() && pair.b.is_connected() {
@@ -160,7 +161,10 @@ fn main() {
     ];
     if !only_ours {
         contenders.extend::<[(&str, Run); 4]>([
-            ("dcsctp without checksum", Box::new(|c| Loop::new(|n, _| Dcsctp::new(n, &dcsctp_options(true))).measure(c))),
+            (
+                "dcsctp without checksum",
+                Box::new(|c| Loop::new(|n, _| Dcsctp::new(n, &dcsctp_options(true))).measure(c)),
+            ),
             ("dcsctp", Box::new(|c| Loop::new(|n, _| Dcsctp::new(n, &dcsctp_options(false))).measure(c))),
             ("rtc-sctp", Box::new(|c| Loop::new(|n, _| RtcSctp::new(n)).measure(c))),
             ("sctp-proto", Box::new(|c| Loop::new(|n, _| SctpProto::new(n)).measure(c))),

@@ -256,7 +256,9 @@ fn loss_and_round_trip(report: &Report) {
     if !report.wants("loss") {
         return;
     }
-    report.title("User data over 100 Mbit/s (96.0 would be all: headers of IP, UDP and SCTP take the rest), queue of 100 ms");
+    report.title(
+        "User data over 100 Mbit/s (96.0 would be all: headers of IP, UDP and SCTP take the rest), queue of 100 ms",
+    );
     let time = ms(20_000);
     for loss in [0.0, 0.01, 0.05] {
         for rtt in [10, 50, 100, 200] {
@@ -306,7 +308,9 @@ fn outage(report: &Report) {
     if !report.wants("outage") {
         return;
     }
-    report.title("After a cut of 1 s: time until the first data, and until the rate is back (80 % over 20 ms), beyond 2 RTT");
+    report.title(
+        "After a cut of 1 s: time until the first data, and until the rate is back (80 % over 20 ms), beyond 2 RTT",
+    );
     for rtt in [10, 50, 100, 200] {
         for (name, algorithm) in ALL {
             let mut world = one(4, algorithm, ms(rtt), bottleneck(ms(rtt), 100), ms(3000));
@@ -353,9 +357,13 @@ fn sharing(report: &Report) {
     use Algorithm::{Bbr, Cubic, Reno};
     for buffer in [30, 100, 300] {
         for rtt in [10, 50, 100] {
-            for (name, pair) in
-                [("bbr/cubic", [Bbr, Cubic]), ("cubic/bbr", [Cubic, Bbr]), ("bbr/bbr", [Bbr, Bbr]), ("cubic/cubic", [Cubic, Cubic]), ("bbr/reno", [Bbr, Reno])]
-            {
+            for (name, pair) in [
+                ("bbr/cubic", [Bbr, Cubic]),
+                ("cubic/bbr", [Cubic, Bbr]),
+                ("bbr/bbr", [Bbr, Bbr]),
+                ("cubic/cubic", [Cubic, Cubic]),
+                ("bbr/reno", [Bbr, Reno]),
+            ] {
                 let flows = [(pair[0], Duration::ZERO), (pair[1], ms(3000))];
                 let mut world = World::new(5, ms(rtt), bottleneck(ms(rtt), buffer), &flows);
                 world.run(ms(10_000));
@@ -408,7 +416,13 @@ fn plot(report: &Report) {
         let (a, b) = (world.flows[0].a.stats(), world.flows[1].a.stats());
         println!(
             "{:.1},{:.1},{:.1},{:.1},{},{},{:?}",
-            n as f64 / 10.0, world.goodput(0, ms(100)), world.goodput(1, ms(100)), queue.as_secs_f64() * 1e3, a.window, b.window, a.rtt
+            n as f64 / 10.0,
+            world.goodput(0, ms(100)),
+            world.goodput(1, ms(100)),
+            queue.as_secs_f64() * 1e3,
+            a.window,
+            b.window,
+            a.rtt
         );
     }
 }

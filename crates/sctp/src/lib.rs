@@ -17,7 +17,9 @@ mod serial;
 mod time;
 
 pub use association::{Association, CloseReason, Event, Message, SendOptions, Stats, Transmit};
-pub use channel::{Channel, ChannelEvent, ChannelOptions, DataChannels, Payload, Priority, ReadyState, Reliability, Role};
+pub use channel::{
+    Channel, ChannelEvent, ChannelOptions, DataChannels, Payload, Priority, ReadyState, Reliability, Role,
+};
 pub use config::{Config, PacketSizes};
 pub use error::Error;
 pub use serial::{StreamId, Tsn};

@@ -66,13 +66,7 @@ pub(crate) struct Cookie {
 }
 
 impl Cookie {
-    pub(crate) fn new(
-        peer: &Init<'_>,
-        local_tag: u32,
-        local_tsn: Tsn,
-        tie_tags: (u32, u32),
-        created: Nanos,
-    ) -> Self {
+    pub(crate) fn new(peer: &Init<'_>, local_tag: u32, local_tsn: Tsn, tie_tags: (u32, u32), created: Nanos) -> Self {
         Cookie {
             local_tag,
             peer_tag: peer.tag,

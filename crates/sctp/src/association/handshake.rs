@@ -2,11 +2,7 @@
 //! session descriptions (draft-hancke-tsvwg-snap).
 
 use super::{
-    Association, CloseReason, Event, State,
-    cookie::Cookie,
-    in_flight::InFlight,
-    inbound::Inbound,
-    outbound::Outbound,
+    Association, CloseReason, Event, State, cookie::Cookie, in_flight::InFlight, inbound::Inbound, outbound::Outbound,
     reset::Resets,
 };
 use crate::{
@@ -69,7 +65,8 @@ impl Association {
         if !matches!(self.state, State::Closed) {
             return Err(Error::Started);
         }
-        let chunk = Chunks::new(peer).next().unwrap_or(Err(ParseError::Truncated("the chunk"))).map_err(Error::BadInit)?;
+        let chunk =
+            Chunks::new(peer).next().unwrap_or(Err(ParseError::Truncated("the chunk"))).map_err(Error::BadInit)?;
         if chunk.kind != Init::INIT {
             return Err(Error::BadInit(ParseError::Value("the chunk type", u32::from(chunk.kind))));
         }
@@ -206,6 +203,9 @@ impl Association {
         };
         self.outgoing_streams = self.config.outgoing_streams.min(cookie.peer_incoming);
         self.outbound.interleaved = self.support.interleaving;
+        if !self.support.forward_tsn {
+            self.outbound.queue.make_reliable();
+        }
         self.outbound.set_peer_window(cookie.peer_window);
         self.inbound = Some(Inbound::new(cookie.peer_tsn, self.support.interleaving));
         self.resets.set_peer(cookie.peer_tsn);
@@ -301,4 +301,3 @@ impl Association {
         }
     }
 }
-

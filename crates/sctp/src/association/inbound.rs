@@ -9,7 +9,7 @@ use crate::{
     Tsn,
     config::Config,
     packet::{
-        Abort, Cause, Causes, Control, Data, ErrorChunk, ForwardTsn, Heartbeat, Init, Packet, ReConfig, RawChunk, Sack,
+        Abort, Cause, Causes, Control, Data, ErrorChunk, ForwardTsn, Heartbeat, Init, Packet, RawChunk, ReConfig, Sack,
         UnknownAction,
     },
     time::{Nanos, nanos},
@@ -30,12 +30,7 @@ pub(crate) struct Inbound {
 
 impl Inbound {
     pub(crate) fn new(first: Tsn, interleaved: bool) -> Self {
-        Inbound {
-            received: Received::new(first),
-            reassembly: Reassembly::default(),
-            interleaved,
-            told: usize::MAX,
-        }
+        Inbound { received: Received::new(first), reassembly: Reassembly::default(), interleaved, told: usize::MAX }
     }
 
     pub(crate) fn timeout(&self) -> Option<Nanos> {
@@ -105,6 +100,17 @@ impl Association {
             inbound.received.packet_done(now, nanos(self.config.sack_delay));
         }
         Some(())
+    }
+
+    /// After the end: a peer that did not hear that the shutdown is complete is told again (RFC 9260 §8.4 rule 5).
+    pub(super) fn receive_late(&mut self, datagram: &[u8]) {
+        self.stats.packets_dropped += 1;
+        let Ok(packet) = Packet::parse(datagram, self.config.zero_checksum) else { return };
+        let first = packet.chunks().next();
+        let tag = packet.header.verification_tag;
+        if tag == self.local_tag && matches!(first, Some(Ok(RawChunk { kind: 8, .. }))) {
+            self.reply(tag, |out| Control::ShutdownComplete { reflected: true }.write(out));
+        }
     }
 
     /// RFC 9260 §8.5: whether the tag is right for such a packet.
@@ -251,7 +257,9 @@ impl Association {
         // No room: what fills the first hole is taken all the same unless it is the program that does not take its messages.
         let next = tsn == inbound.received.cumulative() + 1;
         let held = self.unread + inbound.reassembly.waiting();
-        if held + data.payload.len() > self.config.receive_buffer && (!next || self.unread >= self.config.receive_buffer) {
+        if held + data.payload.len() > self.config.receive_buffer
+            && (!next || self.unread >= self.config.receive_buffer)
+        {
             self.stats.refused += 1;
             inbound.received.sack_now = true;
             return true;

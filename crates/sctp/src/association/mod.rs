@@ -276,10 +276,7 @@ impl Association {
     }
 
     fn takes_messages(&self) -> bool {
-        matches!(
-            self.state,
-            State::Closed | State::CookieWait(_) | State::CookieEchoed(..) | State::Established
-        )
+        matches!(self.state, State::Closed | State::CookieWait(_) | State::CookieEchoed(..) | State::Established)
     }
 
     /// Before the handshake it is not known; a message given then is treated as if the peer could.
@@ -356,7 +353,10 @@ impl Association {
     pub fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) {
         let now = self.clock.at(now);
         self.stats.packets_received += 1;
-        if matches!(self.state, State::Ended) || self.receive(now, datagram).is_none() {
+        if matches!(self.state, State::Ended) {
+            return self.receive_late(datagram);
+        }
+        if self.receive(now, datagram).is_none() {
             self.stats.packets_dropped += 1;
         }
         self.settle(now);
@@ -373,7 +373,8 @@ impl Association {
         if let Some(inbound) = &mut self.inbound {
             inbound.on_timeout(now);
         }
-        if self.outbound.on_timeout(now) && self.outbound.flight.head_size() + packet::HEADER > self.config.packet_sizes.base
+        if self.outbound.on_timeout(now)
+            && self.outbound.flight.head_size() + packet::HEADER > self.config.packet_sizes.base
         {
             if self.packet_size.black_hole(now) {
                 self.outbound.controller.set_packet(self.packet_size.current());
@@ -485,11 +486,7 @@ impl Association {
     }
 
     fn header(&self, verification_tag: u32) -> Header {
-        Header {
-            source_port: self.config.local_port,
-            destination_port: self.config.remote_port,
-            verification_tag,
-        }
+        Header { source_port: self.config.local_port, destination_port: self.config.remote_port, verification_tag }
     }
 
     fn finish(&mut self, out: &mut [u8], start: usize, checksum: bool, may_fragment: bool) -> Option<Transmit> {

@@ -205,7 +205,9 @@ impl Reassembly {
         let message = self.number(data);
         match data.placement {
             Placement::Stream { .. } => (Key::from(tsn), message),
-            Placement::Message { fsn, .. } => (message_key(data.stream, data.unordered, message) | Key::from(fsn), message),
+            Placement::Message { fsn, .. } => {
+                (message_key(data.stream, data.unordered, message) | Key::from(fsn), message)
+            }
         }
     }
 

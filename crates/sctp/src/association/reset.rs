@@ -3,7 +3,7 @@
 use super::{Association, Event};
 use crate::{
     Error, StreamId, Tsn,
-    packet::{ReConfig, RawChunk, Reset, ResetResult, StreamList},
+    packet::{RawChunk, ReConfig, Reset, ResetResult, StreamList},
     time::Nanos,
 };
 use std::collections::{BTreeSet, VecDeque};
@@ -74,7 +74,7 @@ impl Resets {
     }
 
     pub(crate) fn timeout(&self) -> Option<Nanos> {
-        self.request.as_ref().map(|r| r.deadline)
+        self.request.as_ref().map(|r| r.deadline).filter(|at| *at != Nanos::MAX)
     }
 
     pub(crate) fn on_timeout(&mut self, now: Nanos) {

@@ -327,6 +327,13 @@ impl SendQueue {
         }
     }
 
+    /// The peer does not know partial reliability: nothing may be given up.
+    pub(crate) fn make_reliable(&mut self) {
+        for message in self.streams.values_mut().flat_map(|s| s.queue.iter_mut()) {
+            message.reliability = Reliability::FULL;
+        }
+    }
+
     /// Everything starts anew with message number 0 (the peer has restarted, RFC 9260 §5.2.4.1); messages that were sent in part are lost.
     pub(crate) fn restart(&mut self) {
         self.waiting.clear();
@@ -373,9 +380,10 @@ mod tests {
     #[test]
     fn whole_messages_take_turns_without_interleaving() {
         let mut q = queue(&[(1, 250), (1, 100), (2, 250)]);
-        assert_eq!(drain(&mut q, 100, false), [
-            (1, 0, 0), (1, 0, 1), (1, 0, 2), (2, 0, 0), (2, 0, 1), (2, 0, 2), (1, 1, 0)
-        ]);
+        assert_eq!(
+            drain(&mut q, 100, false),
+            [(1, 0, 0), (1, 0, 1), (1, 0, 2), (2, 0, 0), (2, 0, 1), (2, 0, 2), (1, 1, 0)]
+        );
     }
 
     /// RFC 8260 §3.2: with I-DATA a small message passes a large one.

@@ -285,7 +285,9 @@ impl DataChannels {
             }
         }
         let channel = self.insert(options, ReadyState::Connecting);
-        if self.role.is_some() && self.channels.get(&channel).is_some_and(|c| c.id.is_none()) && self.assign(channel).is_none()
+        if self.role.is_some()
+            && self.channels.get(&channel).is_some_and(|c| c.id.is_none())
+            && self.assign(channel).is_none()
         {
             self.channels.remove(&channel);
             return Err(Error::NoFreeId);
@@ -318,7 +320,11 @@ impl DataChannels {
         self.association.set_low_water(stream, state.low_water);
         if state.options.negotiated.is_none() {
             let open = Dcep::Open(state.options.clone()).write();
-            if self.association.queue_message(now, stream, PPID_DCEP, open.into(), SendOptions::default(), false).is_err() {
+            if self
+                .association
+                .queue_message(now, stream, PPID_DCEP, open.into(), SendOptions::default(), false)
+                .is_err()
+            {
                 return self.fail(channel);
             }
         }
@@ -334,7 +340,8 @@ impl DataChannels {
         if size > self.max_message_size {
             return Err(Error::MessageTooLarge { size, limit: self.max_message_size });
         }
-        let mut options = SendOptions { unordered: !state.options.ordered && state.acknowledged, ..SendOptions::default() };
+        let mut options =
+            SendOptions { unordered: !state.options.ordered && state.acknowledged, ..SendOptions::default() };
         match state.options.reliability {
             Reliability::Reliable => {}
             Reliability::Retransmissions(most) => options.max_retransmissions = Some(most),

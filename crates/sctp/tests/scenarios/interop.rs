@@ -17,7 +17,10 @@ fn links() -> Vec<(&'static str, LinkSpec)> {
         ("bursts", delay(10).with_loss(Loss::bursts(0.03, 4.0))),
         ("reordering", LinkSpec { reorder: 0.05, reorder_by: ms(15), jitter: ms(3), ..delay(10) }),
         ("duplication", LinkSpec { duplicate: 0.05, ..delay(10) }),
-        ("all", LinkSpec { duplicate: 0.02, reorder: 0.02, reorder_by: ms(15), ..delay(10).with_loss(Loss::Random(0.02)) }),
+        (
+            "all",
+            LinkSpec { duplicate: 0.02, reorder: 0.02, reorder_by: ms(15), ..delay(10).with_loss(Loss::Random(0.02)) },
+        ),
     ]
 }
 
@@ -30,7 +33,9 @@ fn transfer<X: Stack, Y: Stack>(pair: &mut Pair<X, Y>, count: usize, what: &str)
     let mut got = [BTreeMap::<usize, usize>::new(), BTreeMap::new()];
     let mut sent = [0; 2];
     let take = |got: &mut BTreeMap<usize, usize>, (stream, payload): (u16, bytes::Bytes)| {
-        let n = (0..count).find(|n| payload.len() == length(*n)).unwrap_or_else(|| panic!("{what}: {} bytes", payload.len()));
+        let n = (0..count)
+            .find(|n| payload.len() == length(*n))
+            .unwrap_or_else(|| panic!("{what}: {} bytes", payload.len()));
         assert!(payload == pattern(n, length(n)), "{what}: message {n} is damaged");
         assert_eq!(usize::from(stream), n % 5, "{what}");
         *got.entry(n).or_default() += 1;

@@ -4,14 +4,10 @@ use crate::net::Peer;
 use bytes::Bytes;
 use dcsctp::api::{DcSctpSocket, SocketEvent, SocketState, SocketTime};
 use parlour_sctp::{Association, Config, Event, SendOptions, StreamId};
-use std::{
-    collections::VecDeque,
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 /// What every stack can do.
-pub trait Stack: Peer {
+pub(crate) trait Stack: Peer {
     /// Begins the handshake.
     fn connect(&mut self, now: Instant);
     /// Whether messages flow.
@@ -30,10 +26,10 @@ pub trait Stack: Peer {
 const BINARY: u32 = 53;
 
 /// Ours.
-pub struct Ours(pub Association);
+pub(crate) struct Ours(pub(crate) Association);
 
 impl Ours {
-    pub fn new(now: Instant, config: Config, seed: u8) -> Self {
+    pub(crate) fn new(now: Instant, config: Config, seed: u8) -> Self {
         Ours(Association::new(now, config, [seed; 32]))
     }
 }
@@ -80,14 +76,14 @@ impl Stack for Ours {
 }
 
 /// `dcsctp`, the stack of libwebrtc in Rust.
-pub struct Dcsctp {
+pub(crate) struct Dcsctp {
     socket: Box<dyn DcSctpSocket>,
     epoch: Instant,
     out: VecDeque<Vec<u8>>,
 }
 
 impl Dcsctp {
-    pub fn new(now: Instant, options: &dcsctp::api::Options) -> Self {
+    pub(crate) fn new(now: Instant, options: &dcsctp::api::Options) -> Self {
         Dcsctp { socket: dcsctp::new_socket("oracle", options), epoch: now, out: VecDeque::new() }
     }
 
@@ -135,11 +131,8 @@ impl Stack for Dcsctp {
     }
     fn send(&mut self, now: Instant, stream: u16, payload: &Bytes, unordered: bool) -> bool {
         self.advance(now);
-        let message = dcsctp::api::Message::new(
-            dcsctp::api::StreamId(stream),
-            dcsctp::api::PpId(BINARY),
-            payload.to_vec(),
-        );
+        let message =
+            dcsctp::api::Message::new(dcsctp::api::StreamId(stream), dcsctp::api::PpId(BINARY), payload.to_vec());
         let options = dcsctp::api::SendOptions { unordered, ..Default::default() };
         self.socket.send(message, &options).is_ok()
     }
@@ -174,7 +167,7 @@ macro_rules! packets {
 macro_rules! pion_like {
     ($name:ident, $krate:ident, $endpoint:expr, $connect:expr, $handle:expr, $write:expr, $stop:expr) => {
         /// A stack that descends from Pion's.
-        pub struct $name {
+        pub(crate) struct $name {
             endpoint: $krate::Endpoint,
             association: Option<($krate::AssociationHandle, $krate::Association)>,
             out: VecDeque<Bytes>,
@@ -184,9 +177,16 @@ macro_rules! pion_like {
         }
 
         impl $name {
-            pub fn new(now: Instant) -> Self {
+            pub(crate) fn new(now: Instant) -> Self {
                 let endpoint = $endpoint;
-                $name { endpoint, association: None, out: VecDeque::new(), readable: VecDeque::new(), connected: false, latest: now }
+                $name {
+                    endpoint,
+                    association: None,
+                    out: VecDeque::new(),
+                    readable: VecDeque::new(),
+                    connected: false,
+                    latest: now,
+                }
             }
 
             fn pump(&mut self, now: Instant) {
@@ -305,9 +305,7 @@ pion_like!(
     ),
     |endpoint: &mut sctp_proto::Endpoint, _now| endpoint.connect(sctp_proto::ClientConfig::new(), remote()).unwrap(),
     |endpoint: &mut sctp_proto::Endpoint, now, data| endpoint.handle(now, remote(), None, None, data),
-    |stream: &mut sctp_proto::Stream<'_>, _now, payload: &Bytes| {
-        stream.write_chunk(payload).is_ok()
-    },
+    |stream: &mut sctp_proto::Stream<'_>, _now, payload: &Bytes| { stream.write_chunk(payload).is_ok() },
     |stream: &mut sctp_proto::Stream<'_>, _now| {
         stream.stop().unwrap();
         stream.finish().unwrap();
@@ -319,7 +317,7 @@ pion_like!(
     rtc_sctp,
     rtc_sctp::Endpoint::new(
         remote(),
-        shared::TransportProtocol::UDP,
+        rtc_shared::TransportProtocol::UDP,
         Arc::new(rtc_sctp::EndpointConfig::default()),
         Some(Arc::new(rtc_sctp::ServerConfig::new(rtc_sctp::TransportConfig::default()))),
     ),
@@ -332,4 +330,3 @@ pion_like!(
         stream.stop(now).unwrap();
     }
 );
-
