@@ -5,6 +5,6 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['parlour-source'] } },
   test: {
     environment: 'happy-dom',
-    include: ['{core,react,app}/test/**/*.test.{ts,tsx}', 'app/src/**/*.test.{ts,tsx}'],
+    include: ['{core,react,peer,app}/test/**/*.test.{ts,tsx}', 'app/src/**/*.test.{ts,tsx}'],
   },
 });

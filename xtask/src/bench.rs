@@ -10,10 +10,11 @@ use crate::tools;
 /// `bench NAME [--json]`.
 pub(crate) fn run(name: &str, options: &[&str]) -> Result {
     match name {
-        "signaling" => {
+        "signaling" | "compat" => {
             tools::node()?;
             browser::npm_ci("benches/signaling")?;
-            load(&[&["compare"], options].concat())
+            let command = if name == "compat" { "compat" } else { "compare" };
+            load(&[&[command], options].concat())
         }
         "join" => {
             tools::browsers()?;
@@ -21,7 +22,7 @@ pub(crate) fn run(name: &str, options: &[&str]) -> Result {
             browser::script(&parlour, "bench-join.mjs", options)
         }
         _ => {
-            let known = "`signaling`, `join`, or the name of a criterion benchmark of a crate";
+            let known = "`signaling`, `compat`, `join`, or the name of a criterion benchmark of a crate";
             step::run(
                 &mut repo::cargo(&["bench", "--workspace", "--bench", name]),
                 &format!("There may be no such benchmark: {known}."),
