@@ -17,7 +17,7 @@ describe('@parlour/peer', { concurrency: 1 }, () => {
     site = await startSite();
     server = await startServer({ args: ['--origins', site.origin] });
     const { hostname, port } = new URL(server.http);
-    options = { host: hostname, port: Number(port) };
+    options = { host: hostname, port: Number(port), config: { iceServers: [] } };
     chromium = await launch('chromium');
     firefox = await launch('firefox');
   });
@@ -28,11 +28,11 @@ describe('@parlour/peer', { concurrency: 1 }, () => {
     site?.stop();
   });
 
-  async function open(browser, where, id, more = {}) {
+  async function open(browser, where, id) {
     const page = await browser.newPage({ camera: SMALL, viewport: { width: 640, height: 480 } });
     await page.goto(`${site.origin}/${where}`);
     await page.until('the library is loaded', () => typeof globalThis.Peer === 'function');
-    return { page, id: await page.evaluate(({ id, options }) => open(id, options), { id, options: { ...options, ...more } }) };
+    return { page, id: await page.evaluate(({ id, options }) => open(id, options), { id, options }) };
   }
 
   /** Data of every kind, a long message and a call from one page to the other. */
@@ -62,9 +62,8 @@ describe('@parlour/peer', { concurrency: 1 }, () => {
   ];
   for (const [n, [name, one, first, other, second]] of pairs.entries()) {
     scenario(name, async () => {
-      const config = { config: { iceServers: [] } };
-      const ann = await open(one(), first, null, first === THEIRS ? config : {});
-      const bob = await open(other(), second, `bob-${n}`, second === THEIRS ? config : {});
+      const ann = await open(one(), first, null);
+      const bob = await open(other(), second, `bob-${n}`);
       assert.equal(bob.id, `bob-${n}`);
       await everything(ann.page, bob.page, bob.id);
       for (const { page } of [ann, bob]) {

@@ -96,6 +96,9 @@ impl DisconnectHandler<LocalAdapter, InOrder> for Exit {
             member.left();
         }
         tracing::debug!(client = %socket.id, ?reason, "Socket.IO client left");
+        if reason == DisconnectReason::PacketParsingError {
+            self.0.metrics.refused("bad_message");
+        }
         let left = lock(&self.0.rooms).gone(socket.id);
         if let (false, Ok(io)) = (left.is_empty(), SocketIo::from_disconnect_parts(&socket, reason)) {
             for (membership, others) in left {
