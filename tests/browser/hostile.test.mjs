@@ -5,33 +5,9 @@ import { after, before, describe } from 'node:test';
 import WebSocket from 'ws';
 import { launch } from './lib/browsers.mjs';
 import { join, leave, mediaFlows, newRoom, say, scenario, watchPictures } from './lib/call.mjs';
+import { Raw } from './lib/raw.mjs';
 import { startServer } from './lib/server.mjs';
 import { LONGEST_GAP, soon, until } from './lib/wait.mjs';
-
-/** A WebSocket client that says whatever it likes. */
-class Raw {
-  static async open(server, { origin = server.http, protocol = 'parlour.v1' } = {}) {
-    const raw = new Raw();
-    raw.socket = new WebSocket(`${server.http.replace('http', 'ws')}/v1/ws`, protocol, { headers: { origin } });
-    raw.messages = [];
-    raw.socket.on('message', (data) => raw.messages.push(JSON.parse(data)));
-    raw.closed = new Promise((resolve) => raw.socket.on('close', (code, reason) => resolve({ code, reason: String(reason) })));
-    await soon('the handshake', new Promise((resolve, reject) => {
-      raw.socket.on('open', resolve);
-      raw.socket.on('unexpected-response', (request, response) => reject(new Error(`HTTP ${response.statusCode}`)));
-      raw.socket.on('error', reject);
-    }));
-    raw.socket.on('error', () => {});
-    return raw;
-  }
-
-  send(message) { this.socket.send(typeof message === 'string' || Buffer.isBuffer(message) ? message : JSON.stringify(message)); return this; }
-  hello(room, more = {}) { return this.send({ t: 'hello', v: 1, room, name: 'Mallory', ...more }); }
-  message(what, test, within) { return until(what, () => this.messages.find(test), { within, every: 20 }); }
-  welcome() { return this.message('welcome', ({ t }) => t === 'welcome'); }
-  error(code) { return this.message(`error ${code}`, (message) => message.t === 'error' && message.code === code); }
-  end(within) { return soon('the server to close the connection', this.closed, within); }
-}
 
 describe('hostile clients', { concurrency: 1 }, () => {
   let server, chromium, ann, bob, room, stop;
@@ -114,6 +90,7 @@ describe('hostile clients', { concurrency: 1 }, () => {
     raw.hello(newRoom('flood'));
     await raw.welcome();
     let seq = 0;
+    const began = performance.now();
     const pump = setInterval(() => { if (raw.socket.readyState === WebSocket.OPEN && raw.socket.bufferedAmount < 1 << 20) for (let n = 0; n < 20; n++) raw.send({ t: 'msg', seq: ++seq, topic: 'x', data: 1 }); }, 20);
     try {
       const { fatal } = await raw.error('rate');
@@ -121,6 +98,7 @@ describe('hostile clients', { concurrency: 1 }, () => {
       await callGoesOn();
       const { reason } = await raw.end(60_000);
       assert.equal(reason, 'rate');
+      assert.ok(performance.now() - began >= 10_000, 'only who goes on for ten seconds is cut off');
     } finally {
       clearInterval(pump);
     }

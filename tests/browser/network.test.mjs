@@ -98,13 +98,13 @@ describe('network', { concurrency: 1 }, () => {
       });
     });
     await ann.until('Ann sees Bob', () => [...parlour.room.peers.values()][0]?.getSnapshot().connection === 'connected');
-    await ann.evaluate((MIB) => {
+    await ann.evaluate(async (MIB) => {
       const parts = [];
       const words = new Uint32Array(MIB / 4);
       let state = 1;
       for (let i = 0; i < words.length; i++) { state = (Math.imul(state, 1664525) + 1013904223) >>> 0; words[i] = state; }
       for (let n = 0; n < 64; n++) { words[0] = n; parts.push(words.slice()); }
-      globalThis.outgoing = [...parlour.room.peers.values()][0].sendFile(new File(parts, 'big.bin'));
+      globalThis.outgoing = await [...parlour.room.peers.values()][0].sendFile(new File(parts, 'big.bin'));
       outgoing.done.catch((error) => { globalThis.failed = String(error); });
     }, MIB);
     const bytes = () => bob.evaluate(() => globalThis.incoming?.getSnapshot().bytes ?? 0);
@@ -145,7 +145,7 @@ describe('network', { concurrency: 1 }, () => {
     const sent = await ann.evaluate(async (MIB) => {
       const bytes = new Uint8Array(64 * MIB);
       for (let at = 0; at < bytes.length; at += 65536) crypto.getRandomValues(bytes.subarray(at, at + 65536));
-      [...parlour.room.peers.values()][0].sendFile(new File([bytes], 'big.bin')).done.catch((error) => { globalThis.failed = String(error); });
+      [...parlour.room.peers.values()][0].sendFile(new File([bytes], 'big.bin')).then((sent) => sent.done).catch((error) => { globalThis.failed = String(error); });
       return [...new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))].join();
     }, MIB);
     const bytes = () => bob.evaluate(() => globalThis.incoming?.getSnapshot().bytes ?? 0);

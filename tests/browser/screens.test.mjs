@@ -138,6 +138,24 @@ describe('screens', { concurrency: 1 }, () => {
     });
   }
 
+  scenario('in every language everything fits on a phone', async () => {
+    const problems = [];
+    for (const language of ['de', 'es', 'fr', 'pt-BR']) {
+      const page = await chromium.newPage({ viewport: SIZES.phone });
+      await page.goto(server.http);
+      await page.evaluate((language) => localStorage.setItem('parlour.prefs', JSON.stringify({ language })), language);
+      for (const [name, open] of Object.entries({ home: SCREENS.home, prejoin: SCREENS.prejoin, call: inCall })) {
+        await open(page, 'phone');
+        await page.until(`the page is in ${language}`, (language) => document.documentElement.lang === language, language);
+        await page.screenshot(`${name}-${language}`);
+        for (const found of await misplaced(page)) problems.push(`${name}, ${language}: ${found}`);
+      }
+      assert.deepEqual(page.uncaught, [], 'no script failed');
+      await leave(page);
+    }
+    assert.deepEqual(problems, []);
+  });
+
   scenario('the check says that calls work here', async () => {
     const page = await chromium.newPage();
     await SCREENS.check(page);

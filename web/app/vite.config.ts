@@ -1,12 +1,13 @@
 import react from '@vitejs/plugin-react';
 import { defaultClientConditions, defineConfig } from 'vite';
+import { alias } from './preact.ts';
 
 /** Where the server runs that `npm run dev` passes calls on to. */
 const server = process.env['PARLOUR_URL'] ?? 'http://localhost:8080';
 
 export default defineConfig({
   plugins: [react()],
-  resolve: { conditions: ['parlour-source', ...defaultClientConditions] },
+  resolve: { alias, conditions: ['parlour-source', ...defaultClientConditions] },
   build: {
     outDir: '../dist',
     emptyOutDir: true,
@@ -17,11 +18,8 @@ export default defineConfig({
     rolldownOptions: {
       output: {
         codeSplitting: {
-          // One file for React, which changes seldom. What is loaded later takes what it shares with the first page from there.
-          groups: [
-            { name: 'react', test: /node_modules[\\/](react|react-dom|scheduler)[\\/]/, priority: 2 },
-            { name: 'shared', minShareCount: 2, priority: 1 },
-          ],
+          // What is loaded later takes what it shares with the first page from one file.
+          groups: [{ name: 'shared', minShareCount: 2 }],
         },
       },
     },

@@ -1,4 +1,4 @@
-// Fails when a library, minified and compressed by gzip, is larger than its budget.
+// Fails when a library, minified and compressed by gzip, is larger than its budget: all that is loaded before `join` has brought somebody into a room.
 import { gzipSync } from 'node:zlib';
 import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
@@ -26,7 +26,7 @@ for (const { name, entry, external, kB } of budgets) {
     },
   });
   const gzip = (chunks) => chunks.reduce((sum, chunk) => sum + gzipSync(chunk.code ?? '', { level: 9 }).length, 0) / 1000;
-  // What is imported on demand is loaded beside the page's own code and is counted for itself.
+  // What is imported on demand comes after: a test of the library (`lean`) holds it to that. It is told for itself.
   const first = new Set(output.filter((chunk) => chunk.isEntry));
   for (const chunk of first) for (const other of output) if (chunk.imports.includes(other.fileName)) first.add(other);
   const size = gzip([...first]);

@@ -23,7 +23,7 @@ cargo xtask COMMAND
   bench compat [--json]       the server beside Socket.IO and PeerJS's server, with those clients' own protocols
   bench join [--json]         from a join to the first decoded picture, in Chromium
   bench NAME [--json]         the criterion benchmark NAME
-  fuzz [TARGET] [--seconds N] every fuzz target, or one, for N seconds each (default 60)
+  fuzz [TARGET] [--minutes N] every fuzz target, or one, for N CPU minutes each (default 1)
   soak [NAME]                 long runs that look for errors and leaks; NAME is `signaling`
 ";
 

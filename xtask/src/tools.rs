@@ -25,6 +25,7 @@ const NODE: Package = Package { name: "nodejs", there: || in_path("node") };
 const NPM: Package = Package { name: "npm", there: || in_path("npm") };
 const UTIL_LINUX: Package = Package { name: "util-linux", there: || in_path("taskset") };
 const COMPILER: Package = Package { name: "gcc", there: || in_path("cc") || in_path("clang") };
+const CPP_COMPILER: Package = Package { name: "g++", there: || in_path("c++") || in_path("clang++") };
 
 /// What `cargo` needs: rustfmt, clippy and a C compiler.
 pub(crate) fn rust() -> Result {
@@ -36,6 +37,11 @@ pub(crate) fn rust() -> Result {
         }
     }
     Ok(())
+}
+
+/// What libFuzzer is built with.
+pub(crate) fn cpp() -> Result {
+    install(&[CPP_COMPILER])
 }
 
 /// What the web app's build and tests need: Node 20.19 or newer, and npm.

@@ -3,16 +3,17 @@
 use std::path::PathBuf;
 
 use clap::ArgMatches;
-use parlour_server::config::{Config, Inputs, Loaded, load as load_config};
+use parlour_server::config::{Inputs, Key, Loaded, load as load_config};
 
 use crate::failure::Failure;
 
 /// The file that is read if it is there.
 const USUAL_FILE: &str = "parlour.toml";
 
-/// The effective configuration.
-pub(crate) fn load(matches: &ArgMatches) -> Result<Loaded, Failure> {
-    load_config(&inputs(matches)?).map_err(|error| {
+/// The effective configuration. `flags` are the keys that the command has as flags: clap tells of an unknown one only
+/// in builds with debug assertions.
+pub(crate) fn load(matches: &ArgMatches, flags: impl IntoIterator<Item = &'static Key>) -> Result<Loaded, Failure> {
+    load_config(&inputs(matches, flags)?).map_err(|error| {
         let advice = match error.0.as_slice() {
             [problem] if problem.allowed.is_some() || problem.did_you_mean.is_some() => None,
             _ => Some("parlour serve --help lists every key"),
@@ -21,7 +22,7 @@ pub(crate) fn load(matches: &ArgMatches) -> Result<Loaded, Failure> {
     })
 }
 
-fn inputs(matches: &ArgMatches) -> Result<Inputs, Failure> {
+fn inputs(matches: &ArgMatches, flags: impl IntoIterator<Item = &'static Key>) -> Result<Inputs, Failure> {
     let mut inputs = Inputs { file: file(matches)?, ..Inputs::default() };
     for (name, value) in std::env::vars_os() {
         let Some(name) = name.to_str().filter(|name| name.starts_with("PARLOUR_")) else { continue };
@@ -33,11 +34,9 @@ fn inputs(matches: &ArgMatches) -> Result<Inputs, Failure> {
         }
     }
     inputs.env.sort();
-    for key in Config::keys() {
-        // `token` has few of the flags; its own ones may have the same names with another meaning.
-        if let Ok(Some(values)) = matches.try_get_many::<String>(key.path)
+    for key in flags {
+        if let Some(values) = matches.get_many::<String>(key.path)
             && matches.value_source(key.path) == Some(clap::parser::ValueSource::CommandLine)
-            && (matches.try_contains_id("role").is_err() || key.path == "data")
         {
             let mut values: Vec<String> = values.cloned().collect();
             if !key.list && values.len() > 1 {

@@ -15,6 +15,7 @@ use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
 use clap::ArgMatches;
+use parlour_server::config::Config;
 
 use failure::Failure;
 
@@ -42,7 +43,7 @@ fn run(matches: &ArgMatches) -> Result<(), Failure> {
 }
 
 fn print_config(matches: &ArgMatches) -> Result<(), Failure> {
-    let loaded = configure::load(matches)?;
+    let loaded = configure::load(matches, Config::keys())?;
     if matches.get_flag("json") { print(&format!("{:#}\n", loaded.to_json())) } else { print(&loaded.to_toml()) }
 }
 

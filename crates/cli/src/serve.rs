@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::{configure, logging};
 
 pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
-    let config = configure::load(matches)?.config;
+    let config = configure::load(matches, Config::keys())?.config;
     logging::start(&config.log);
     let json = matches.get_flag("json");
     let qr = !matches.get_flag("no-qr");

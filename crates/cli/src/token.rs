@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::ArgMatches;
-use parlour_server::config::{AuthMode, Value as _};
+use parlour_server::config::{AuthMode, Config, Value as _};
 use parlour_server::token_keys;
 use parlour_signaling::message::Role;
 use parlour_signaling::token::{Claims, mint};
@@ -12,7 +12,8 @@ use crate::failure::Failure;
 use crate::{configure, print};
 
 pub(crate) fn run(matches: &ArgMatches) -> Result<(), Failure> {
-    let config = configure::load(matches)?.config;
+    let data = Config::keys().filter(|key| key.path == "data");
+    let config = configure::load(matches, data)?.config;
     let text = |name: &str| matches.get_one::<String>(name).cloned();
     let ttl = lifetime(&text("ttl").unwrap_or_default())?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -37,6 +37,22 @@ async fn two_clients_meet_and_their_messages_are_passed_on() {
     server.server.stop().await;
 }
 
+/// A page that is closed says `bye` and resets the connection, unread messages and all.
+#[tokio::test]
+async fn a_bye_counts_although_its_sender_hears_no_more() {
+    let server = TestServer::start(|_| {}).await;
+    let mut ann = server.join("team", "Ann").await;
+    let mut bob = server.join("team", "Bob").await;
+    ann.next_of("peer").await;
+    // Nothing below waits: the server finds words for Bob, his `bye` and the reset all at once.
+    ann.send(json!({"t": "chat", "text": "Are you there?"})).await;
+    bob.send(json!({"t": "bye"})).await;
+    bob.reset();
+    let left = ann.next_of("peer").await;
+    assert_eq!((left["op"].as_str(), left["why"].as_str()), (Some("del"), Some("left")));
+    server.server.stop().await;
+}
+
 #[tokio::test]
 async fn a_cut_connection_resumes_without_losing_a_message() {
     let server = TestServer::start(|_| {}).await;

@@ -179,6 +179,26 @@ fn a_message_that_is_too_long_costs_the_connection() {
 }
 
 #[test]
+fn a_client_that_talks_too_fast_is_cut_off_only_after_ten_seconds_of_it() {
+    let mut world = two();
+    join(&mut world, "cem");
+    let mut cut_off = None;
+    for ms in 0..20_000 {
+        // A thousand messages a second, twenty times what is allowed.
+        world.send("cem", r#"{"t":"reaction","emoji":"x"}"#);
+        if let Some(how) = closed(&world.seen(), "cem") {
+            cut_off = Some((ms, how));
+            break;
+        }
+        world.pass(Duration::from_millis(1));
+    }
+    let (ms, how) = cut_off.expect("it is cut off in the end");
+    assert_eq!(how, (4000, "rate"));
+    assert!((10_000..11_000).contains(&ms), "after {ms} ms");
+    assert_the_call_goes_on(&mut world, 1);
+}
+
+#[test]
 fn a_flood_is_cut_off_while_the_call_goes_on() {
     let mut world = two();
     join(&mut world, "cem");

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { judgePaths } from '../src/check/network.ts';
 import { type Finding, verdict } from '../src/check/types.ts';
 import { inviteLinks } from '../src/lib/inviteLinks.ts';
-import { fitPicture } from '../src/lib/recorder.ts';
+import { fitPicture, pause } from '../src/lib/recorder.ts';
 import { readServerInfo, secureUrl } from '../src/lib/serverInfo.ts';
 
 const finding = (status: Finding['status']): Finding => ({ status, detail: 'x', facts: {} });
@@ -58,5 +58,8 @@ describe('a picture in a recording', () => {
   });
   it('is shown whole when it is a screen', () => {
     expect(fitPicture(400, 300, place, true)).toEqual({ sx: 0, sy: 0, sw: 400, sh: 300, x: 30, y: 20, w: 120, h: 90 });
+  });
+  it('leaves the page at least half of its time, however slow the computer draws', () => {
+    expect([0, 10, 20, 35, 200].map(pause)).toEqual([40, 30, 20, 35, 200]);
   });
 });

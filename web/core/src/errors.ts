@@ -6,6 +6,8 @@ export type ClientCode =
   | 'unreachable'
   /** The address does not name a room. */
   | 'bad_url'
+  /** The server's answer was lost: it may have done what was asked, or refused it. */
+  | 'unknown_outcome'
   /** The session is over; the call can no longer be used. */
   | 'closed'
   /** This browser has no WebRTC. */

@@ -2,7 +2,9 @@
 
 import { Emitter, call } from './emitter.ts';
 import { ParlourError } from './errors.ts';
+import type { Pipe } from './files/transfer.ts';
 import type { Transfers } from './files/transfers.ts';
+import type * as Later from './later.ts';
 import { UNKNOWN, type Link } from './peer/link.ts';
 import type { Peer as PeerInfo } from './protocol.gen.ts';
 import type { Peer, PeerEvents, PeerSnapshot, PeerStats, SendFileOptions, Source, Transfer, Unsubscribe, Wanted } from './types.ts';
@@ -10,17 +12,25 @@ import { abortable } from './util.ts';
 
 /** How long a change of {@link Participant.want} waits for the next one, so that scrolling sends few messages. */
 const WANT_MS = 200;
+/** Most messages kept for the part of the library that understands them. Nobody says more before an answer. */
+const EARLY = 100;
 
 export interface ParticipantHandlers {
   changed(): void;
   want(peer: string, wanted: Wanted): void;
   link(peer: string): Link;
+  /** The part of the library that is loaded later. */
+  later(): Promise<typeof Later>;
+  transfers(peer: Participant, later: typeof Later): Transfers;
 }
 
 export class Participant implements Peer {
   readonly #handlers: ParticipantHandlers;
   readonly #emitter = new Emitter<PeerEvents>();
-  readonly transfers: Transfers;
+  #later: typeof Later | null = null;
+  #transfers: Transfers | null = null;
+  #pipe: Pipe | null = null;
+  #early: (string | ArrayBuffer)[] = [];
   #info: PeerInfo;
   #link: Link | null = null;
   #snapshot: PeerSnapshot | null = null;
@@ -28,11 +38,29 @@ export class Participant implements Peer {
   #wanted: Wanted = 'full';
   #wantTimer: ReturnType<typeof setTimeout> | undefined;
   #speaking = false;
+  #gone = false;
 
-  constructor(info: PeerInfo, handlers: ParticipantHandlers, transfers: (peer: Participant) => Transfers) {
+  constructor(info: PeerInfo, handlers: ParticipantHandlers) {
     this.#info = info;
     this.#handlers = handlers;
-    this.transfers = transfers(this);
+  }
+
+  /** The rest of the library is there. */
+  equip(later: typeof Later): void {
+    this.#later = later;
+    this.#transfers = this.#handlers.transfers(this, later);
+    this.#transfers.setPipe(this.#pipe, this.#early.splice(0));
+    this.#link?.watch(later.Monitor);
+  }
+
+  /** The data channel for files is open, or gone. */
+  setPipe(pipe: Pipe | null): void {
+    this.#pipe = pipe;
+    this.#early = [];
+    if (this.#transfers) return this.#transfers.setPipe(pipe);
+    if (!pipe) return;
+    pipe.channel.binaryType = 'arraybuffer';
+    pipe.channel.onmessage = ({ data }: MessageEvent<string | ArrayBuffer>) => this.#early.length < EARLY && this.#early.push(data);
   }
 
   get id(): string {
@@ -64,8 +92,11 @@ export class Participant implements Peer {
     return (this.#snapshot ??= this.#makeSnapshot());
   }
 
-  sendFile(file: File | Blob, options: SendFileOptions = {}): Transfer {
-    return this.transfers.send(file, options);
+  async sendFile(file: File | Blob, options: SendFileOptions = {}): Promise<Transfer> {
+    options.signal?.throwIfAborted();
+    await this.#handlers.later();
+    if (!this.#transfers || this.#gone) throw this.#peerGone();
+    return this.#transfers.send(file, options);
   }
 
   async channel(label: string, { signal, ...options }: RTCDataChannelInit & { signal?: AbortSignal } = {}): Promise<RTCDataChannel> {
@@ -93,9 +124,11 @@ export class Participant implements Peer {
     this.#wantTimer = setTimeout(() => this.#handlers.want(this.id, camera), WANT_MS);
   }
 
-  stats(): Promise<PeerStats> {
-    if (this.#link) return this.#link.stats();
-    return Promise.reject(new ParlourError('peer_gone', 'There is no media connection to this participant.'));
+  async stats(): Promise<PeerStats> {
+    if (this.#link) await this.#handlers.later();
+    const stats = await this.#link?.stats();
+    if (!stats) throw new ParlourError('peer_gone', 'There is no media connection to this participant.');
+    return stats;
   }
 
   /** Takes in what the server says. */
@@ -112,6 +145,7 @@ export class Participant implements Peer {
   connect(): Link {
     if (this.#link) return this.#link;
     this.#link = this.#handlers.link(this.id);
+    if (this.#later) this.#link.watch(this.#later.Monitor);
     this.update(this.#info);
     return this.#link;
   }
@@ -119,7 +153,7 @@ export class Participant implements Peer {
   disconnect(): void {
     this.#link?.close();
     this.#link = null;
-    this.transfers.setPipe(null);
+    this.setPipe(null);
     this.invalidate();
   }
 
@@ -139,7 +173,12 @@ export class Participant implements Peer {
   gone(): void {
     clearTimeout(this.#wantTimer);
     this.disconnect();
-    this.transfers.close(new ParlourError('peer_gone', `${this.name} left.`));
+    this.#gone = true;
+    this.#transfers?.close(this.#peerGone());
+  }
+
+  #peerGone(): ParlourError {
+    return new ParlourError('peer_gone', `${this.name} left.`);
   }
 
   invalidate(): void {

@@ -52,6 +52,7 @@ export class Call implements Room {
   #peers = new Map<string, Participant>();
   #waiting = new Map<string, Participant>();
   #later: typeof Later | null = null;
+  #loading: Promise<typeof Later> | null = null;
   #transfers: Transfers[] = [];
   #chat: readonly ChatMessage[] = [];
   #status: RoomStatus = 'waiting';
@@ -93,8 +94,9 @@ export class Call implements Room {
     let timer: ReturnType<typeof setTimeout> | undefined;
     try {
       signal?.throwIfAborted();
-      const devices = Promise.all([mic && this.#local.set('mic', mic, signal), camera && this.#local.set('camera', camera, signal)]);
-      [this.#later] = await Promise.all([import('./later.ts'), devices]);
+      // Nobody waits for it: what it does is not needed to meet.
+      this.#load().catch(() => {});
+      await Promise.all([mic && this.#local.set('mic', mic, signal), camera && this.#local.set('camera', camera, signal)]);
       this.#session.start();
       timer = setTimeout(() => this.#end('unreachable', 'The server does not answer. Check the address and the network, then try again.'), timeout);
       await abortable(this.#entered.promise, signal);
@@ -304,6 +306,22 @@ export class Call implements Room {
     return this.#session.request(message, options?.signal);
   }
 
+  /** Loads what a call needs only once it is up. Where that fails it is tried again when it is needed, or when the server is there again. */
+  #load(): Promise<typeof Later> {
+    return (this.#loading ??= import('./later.ts').then(
+      (later) => {
+        this.#later = later;
+        for (const peer of [...this.#peers.values(), ...this.#waiting.values()]) peer.equip(later);
+        return later;
+      },
+      (cause) => {
+        this.#loading = null;
+        this.#note(`a part of the library could not be loaded: ${String(cause)}`);
+        throw new ParlourError('unreachable', 'A part of the page could not be loaded. Check the network, then try again.', { cause });
+      },
+    ));
+  }
+
   #hello(): Hello {
     return {
       room: this.#address.room,
@@ -335,7 +353,8 @@ export class Call implements Room {
     for (const peer of [...this.#peers.values(), ...this.#waiting.values()]) if (!here.has(peer.id)) this.#remove(peer, 'left');
     this.#setStatus(snapshot.you.state === 'waiting' ? 'waiting' : 'joined');
     for (const info of snapshot.peers) this.#upsert(info);
-    this.#mesh(newcomer);
+    if (!newcomer) this.#eachLink((link) => link.forgotten());
+    this.#mesh(newcomer, newcomer ? 0 : 1);
     this.#localChanged();
   }
 
@@ -403,12 +422,16 @@ export class Call implements Room {
       changed: () => this.#changed(),
       want: (to: string, wanted: Wanted) => this.#session.send({ t: 'msg', to, topic: WANT_TOPIC, data: wanted }),
       link: (id: string) => this.#newLink(id),
+      later: () => this.#load(),
+      transfers: (peer: Participant, { Transfers }: typeof Later) => {
+        const transfers = new Transfers(peer, { changed: () => this.#changed(), offered: (file) => this.#emitter.emit('file', file) });
+        this.#transfers.push(transfers);
+        return transfers;
+      },
     };
-    return new Participant(info, handlers, (peer) => {
-      const transfers = new this.#later!.Transfers(peer, { changed: () => this.#changed(), offered: (file) => this.#emitter.emit('file', file) });
-      this.#transfers.push(transfers);
-      return transfers;
-    });
+    const peer = new Participant(info, handlers);
+    if (this.#later) peer.equip(this.#later);
+    return peer;
   }
 
   #remove(peer: Participant, why: EndCode): void {
@@ -435,14 +458,13 @@ export class Call implements Room {
         signaling: this.#session.open,
         present: peer()?.info.state !== 'away',
         people: this.#meshed().length + 1,
-        Monitor: this.#later!.Monitor,
       },
       {
         send: (message) => this.#session.send(message),
         reopen: (why) => this.#session.reopen(why),
         changed: () => peer()?.invalidate(),
         channel: (channel) => peer()?.channelOpened(channel),
-        pipe: (pipe) => peer()?.transfers.setPipe(pipe),
+        pipe: (pipe) => peer()?.setPipe(pipe),
         log: (line) => this.#note(line),
       },
     );
@@ -456,14 +478,17 @@ export class Call implements Room {
     return order.flatMap(({ id }) => this.#peers.get(id) ?? []);
   }
 
-  /** Makes the connections that should be there. A newcomer begins; else, of two who had none, the later one. */
-  #mesh(newcomer: boolean): void {
+  /**
+   * Makes the connections that should be there. A newcomer begins; else, of two who had none, the later one. Where messages were lost, the other's beginning
+   * may be among them: then this side begins, in a later `generation`.
+   */
+  #mesh(newcomer: boolean, generation = 0): void {
     const meshed = this.#meshed();
     for (const peer of this.#peers.values()) if (peer.link && !meshed.includes(peer) && peer.link.state !== 'connected') peer.disconnect();
     for (const peer of meshed) {
       if (peer.link) continue;
       const link = peer.connect();
-      if (newcomer || byArrival(this.#you!, peer.info) > 0) link.start();
+      if (newcomer || generation > 0 || byArrival(this.#you!, peer.info) > 0) link.start(generation);
     }
     this.#eachLink((link) => link.setPeople(meshed.length + 1));
   }
@@ -505,6 +530,7 @@ export class Call implements Room {
   }
 
   #connectionChanged(connection: Connection): void {
+    if (connection.state === 'connected') this.#load().catch(() => {});
     this.#eachLink((link) => link.signaling(connection.state === 'connected'));
     this.#changed();
     if (this.#you) this.#emitter.emit('connection', connection);

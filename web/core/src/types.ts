@@ -217,7 +217,7 @@ export interface Peer {
    * Offers a file. Resolves nothing by itself: watch the {@link Transfer}. Waits for the other side to accept, goes on after a broken connection,
    * and checks the whole at the end.
    */
-  sendFile(file: File | Blob, options?: SendFileOptions): Transfer;
+  sendFile(file: File | Blob, options?: SendFileOptions): Promise<Transfer>;
   /**
    * A data channel of the application's own to this participant, for instance `{ ordered: false, maxRetransmits: 0 }` for the state of a game.
    * Waits until it is open. Labels that begin with `parlour` are taken. It closes if the connection has to be made anew: ask again then.

@@ -41,6 +41,24 @@ describe('the ladder', () => {
     expect(rungs).toEqual(['720p', '720p', '540p', '540p']);
   });
 
+  test('among four, a computer too slow is believed at once', () => {
+    const { rungs } = run(10, (at) => ({ limited: at < 4_000 ? 'none' : 'cpu' }), { ...TWO, people: 4 });
+    expect(rungs).toEqual(['720p', '720p', '360p', '180p', '180p']);
+  });
+
+  test('among four, far too few pictures mean a starved computer; half of them do not, nor do they in a call of two', () => {
+    expect(run(12, () => ({ fps: 5 }), { ...TWO, people: 4 }).rungs).toEqual(['720p', '720p', '360p', '360p', '180p', '180p']);
+    expect(run(60, () => ({ fps: 5 }), { ...TWO, people: 4 }).rungs).not.toContain('sound only');
+    expect(new Set(run(60, () => ({ fps: 12 }), { ...TWO, people: 4 }).rungs)).toEqual(new Set(['720p']));
+    expect(new Set(run(60, () => ({ fps: 5 })).rungs)).toEqual(new Set(['720p']));
+  });
+
+  test('a computer too slow never costs the picture itself, and gets it back when it has time', () => {
+    const { rungs, state } = run(60, () => ({ limited: 'cpu' }), { ...TWO, people: 6 });
+    expect(rungs).not.toContain('sound only');
+    expect(run(40, () => ({}), { ...TWO, people: 6 }, state).rungs.at(-1)).toBe('360p');
+  });
+
   test('the picture is given up only where sound would have no room, and comes back', () => {
     const { rungs, state } = run(40, () => ({ available: 60_000 }));
     expect(rungs.at(-1)).toBe('sound only');
@@ -67,8 +85,10 @@ describe('the ladder', () => {
 });
 
 describe('the encoding', () => {
-  test('all cameras together stay within 4 Mbit/s, and above four people nobody sends more than 360p', () => {
-    expect(encodingFor(INITIAL, { ...TWO, people: 4 }).maxBitrate).toBeCloseTo(4_000_000 / 3);
+  test('all cameras together stay within 4 Mbit/s; among four nobody sends more than 540p, above four not more than 360p', () => {
+    for (let people = 2; people <= 12; people++) expect(encodingFor(INITIAL, { ...TWO, people }).maxBitrate * (people - 1)).toBeLessThanOrEqual(people < 11 ? 4_000_000 : 4_000_001);
+    expect(encodingFor(INITIAL, { ...TWO, people: 3 })).toMatchObject({ maxBitrate: 1_500_000, scaleResolutionDownBy: 1 });
+    expect(encodingFor(INITIAL, { ...TWO, people: 4 })).toMatchObject({ maxBitrate: 800_000, maxFramerate: 25, scaleResolutionDownBy: 720 / 540 });
     expect(encodingFor(INITIAL, { ...TWO, people: 6 })).toMatchObject({ maxBitrate: 450_000, scaleResolutionDownBy: 2 });
   });
 

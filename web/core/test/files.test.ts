@@ -82,7 +82,7 @@ describe('sending a file', () => {
     const sink = new Sink();
     const { offers, transfers } = accept(ben, sink);
     const { file: data, bytes } = file(5 * MIB + 123);
-    const transfer = to(ann, ben).sendFile(data);
+    const transfer = await to(ann, ben).sendFile(data);
     await pass(5_000);
     expect(offers).toMatchObject([{ name: 'big.bin', size: bytes.length, type: 'application/test', from: { name: 'Ann' } }]);
     expect(Buffer.compare(sink.bytes(), bytes)).toBe(0);
@@ -95,7 +95,7 @@ describe('sending a file', () => {
     const [ann, ben] = await pair();
     const sink = new Sink();
     accept(ben, sink);
-    const transfer = to(ann, ben).sendFile(file(0).file);
+    const transfer = await to(ann, ben).sendFile(file(0).file);
     await pass(500);
     expect(state(transfer)).toBe('done');
     expect(sink.closed).toBe(true);
@@ -107,7 +107,7 @@ describe('sending a file', () => {
     let next = 0;
     for (const room of [ann, ben]) room.on('file', (offer) => offer.accept({ sink: sinks[next++]! }));
     const files = [file(2 * MIB), file(MIB + 1), file(3 * MIB)];
-    const transfers = [to(ann, ben).sendFile(files[0]!.file), to(ann, ben).sendFile(files[1]!.file), to(ben, ann).sendFile(files[2]!.file)];
+    const transfers = [await to(ann, ben).sendFile(files[0]!.file), await to(ann, ben).sendFile(files[1]!.file), await to(ben, ann).sendFile(files[2]!.file)];
     await pass(5_000);
     expect(transfers.map(state)).toEqual(['done', 'done', 'done']);
     expect(sinks.map((sink) => sink.bytes().length).sort()).toEqual(files.map(({ bytes }) => bytes.length).sort());
@@ -116,7 +116,7 @@ describe('sending a file', () => {
   test('declined: the sender hears so', async () => {
     const [ann, ben] = await pair();
     ben.on('file', (offer) => offer.decline());
-    const transfer = to(ann, ben).sendFile(file(MIB).file);
+    const transfer = await to(ann, ben).sendFile(file(MIB).file);
     await pass(500);
     await expect(transfer.done).rejects.toMatchObject({ code: 'file_declined' });
   });
@@ -125,7 +125,7 @@ describe('sending a file', () => {
     const [ann, ben] = await pair();
     const sink = new Sink();
     const { transfers } = accept(ben, sink);
-    const transfer = to(ann, ben).sendFile(file(5 * MIB).file);
+    const transfer = await to(ann, ben).sendFile(file(5 * MIB).file);
     await pass(200);
     (who === 'sender' ? transfer : transfers[0]!).cancel();
     await pass(500);
@@ -138,7 +138,7 @@ describe('sending a file', () => {
     const [ann, ben] = await pair();
     accept(ben, new Sink());
     const stop = new AbortController();
-    const transfer = to(ann, ben).sendFile(file(5 * MIB).file, { signal: stop.signal });
+    const transfer = await to(ann, ben).sendFile(file(5 * MIB).file, { signal: stop.signal });
     await pass(200);
     stop.abort();
     await expect(transfer.done).rejects.toMatchObject({ code: 'file_cancelled' });
@@ -148,7 +148,7 @@ describe('sending a file', () => {
     here.world.network.burst = 1;
     const [ann, ben] = await pair();
     const { transfers } = accept(ben, new Sink());
-    const transfer = to(ann, ben).sendFile(file(5 * MIB).file);
+    const transfer = await to(ann, ben).sendFile(file(5 * MIB).file);
     await pass(150);
     transfers[0]!.pause();
     await pass(500);
@@ -170,7 +170,7 @@ describe('sending a file', () => {
     const [ann, ben] = await pair();
     accept(ben, new Sink());
     const seen: Progress[] = [];
-    const transfer = to(ann, ben).sendFile(file(5 * MIB).file, { onProgress: (progress) => seen.push(progress) });
+    const transfer = await to(ann, ben).sendFile(file(5 * MIB).file, { onProgress: (progress) => seen.push(progress) });
     const iterated: number[] = [];
     const reading = (async () => {
       for await (const { bytes } of transfer.progress()) iterated.push(bytes);
@@ -187,7 +187,7 @@ describe('sending a file', () => {
     const sink = new Sink();
     sink.slow = 200;
     const { transfers } = accept(ben, sink);
-    const transfer = to(ann, ben).sendFile(file(12 * MIB).file);
+    const transfer = await to(ann, ben).sendFile(file(12 * MIB).file);
     await pass(1_500);
     const channel = here.world.network.made.flatMap(({ channels }) => channels)[0]!;
     expect(channel.mostBuffered).toBeLessThan(4 * MIB);
@@ -201,7 +201,7 @@ describe('sending a file', () => {
     const sink = new Sink();
     const { transfers } = accept(ben, sink);
     const { file: data } = file(2 * MIB);
-    const transfer = to(ann, ben).sendFile(data);
+    const transfer = await to(ann, ben).sendFile(data);
     const channel = here.world.network.made.flatMap(({ channels }) => channels).find(({ other }) => other)!;
     for (const end of [channel, channel.other!]) {
       const receive = end.onmessage!;
@@ -221,7 +221,7 @@ describe('sending a file', () => {
     const { transfers } = accept(ben, new Sink());
     const { file: data } = file(2 * MIB);
     Object.assign(data, { slice: () => ({ arrayBuffer: () => Promise.resolve(new ArrayBuffer(3)) }) });
-    const transfer = to(ann, ben).sendFile(data);
+    const transfer = await to(ann, ben).sendFile(data);
     await pass(500);
     await expect(transfer.done).rejects.toMatchObject({ code: 'file_unreadable' });
     await expect(transfers[0]!.done).rejects.toMatchObject({ code: 'file_unreadable' });
@@ -231,7 +231,7 @@ describe('sending a file', () => {
     const [ann, ben] = await pair();
     const full = Object.assign(new Sink(), { write: () => Promise.reject(new DOMException('full', 'QuotaExceededError')) });
     const { transfers } = accept(ben, full);
-    const transfer = to(ann, ben).sendFile(file(2 * MIB).file);
+    const transfer = await to(ann, ben).sendFile(file(2 * MIB).file);
     await pass(500);
     await expect(transfer.done).rejects.toMatchObject({ code: 'file_unwritable' });
     await expect(transfers[0]!.done).rejects.toMatchObject({ code: 'file_unwritable' });
@@ -241,7 +241,7 @@ describe('sending a file', () => {
     const [ann, ben] = await pair();
     const names: string[] = [];
     ben.on('file', ({ name }) => names.push(name));
-    for (const name of ['../../etc/passwd', 'C:\\x\\evil.exe', '.bashrc', 'a\u0000b:c', '..', '/']) to(ann, ben).sendFile(file(1, name).file);
+    for (const name of ['../../etc/passwd', 'C:\\x\\evil.exe', '.bashrc', 'a\u0000b:c', '..', '/']) await to(ann, ben).sendFile(file(1, name).file);
     await pass(500);
     expect(names).toEqual(['passwd', 'evil.exe', 'bashrc', 'a_b_c', 'file', 'file']);
   });
@@ -249,7 +249,7 @@ describe('sending a file', () => {
   test('the other side leaves: the transfer fails at once', async () => {
     const [ann, ben] = await pair();
     accept(ben, new Sink());
-    const transfer = to(ann, ben).sendFile(file(5 * MIB).file);
+    const transfer = await to(ann, ben).sendFile(file(5 * MIB).file);
     await pass(200);
     await ben.leave();
     await pass(200);
@@ -273,7 +273,7 @@ describe('after the connection broke', () => {
     const reads: number[] = [];
     const slice = data.slice.bind(data);
     Object.assign(data, { slice: (from: number, end: number) => (reads.push(from), slice(from, end)) });
-    const transfer = to(ann, ben).sendFile(data);
+    const transfer = await to(ann, ben).sendFile(data);
     await pass(200);
     breakOne(0);
     await pass(500);
@@ -295,7 +295,7 @@ describe('after the connection broke', () => {
     here.world.network.burst = 1;
     const { transfers, offers } = accept(ben, sink);
     const { file: data, bytes } = file(4 * MIB + Math.floor(next() * MIB));
-    const transfer = to(ann, ben).sendFile(data);
+    const transfer = await to(ann, ben).sendFile(data);
     for (let cut = 0; cut < 6; cut++) {
       await pass(Math.floor(next() * 250));
       breakOne(Math.floor(next() * 2));
@@ -312,7 +312,7 @@ describe('after the connection broke', () => {
     const sink = new Sink();
     const offers: IncomingFile[] = [];
     ben.on('file', (offer) => offers.push(offer));
-    const transfer = to(ann, ben).sendFile(file(6 * MIB).file);
+    const transfer = await to(ann, ben).sendFile(file(6 * MIB).file);
     await pass(200);
     breakOne(0);
     await pass(3_000);
@@ -333,7 +333,7 @@ describe('after the connection broke', () => {
   test('cancelled meanwhile, the other side hears of it later', async () => {
     const [ann, ben] = await pair();
     const { transfers } = accept(ben, new Sink());
-    const transfer = to(ann, ben).sendFile(file(5 * MIB).file);
+    const transfer = await to(ann, ben).sendFile(file(5 * MIB).file);
     await pass(200);
     breakOne(0);
     await pass(100);

@@ -24,7 +24,8 @@ async function files(input: File): Promise<void> {
     await transfer.save();
   });
   const ben = [...room.peers.values()].find((peer) => peer.name === 'Ben');
-  await ben?.sendFile(input, { onProgress: ({ rate, remaining }) => tell(rate, remaining) }).done;
+  const sending = await ben?.sendFile(input, { onProgress: ({ rate, remaining }) => tell(rate, remaining) });
+  await sending?.done;
 }
 
 test('the examples of the README compile', () => {

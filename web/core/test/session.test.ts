@@ -79,6 +79,51 @@ describe('a cut of the signaling connection', () => {
     expect(ben.getSnapshot().chat.map(({ text }) => text)).toEqual(['1', '2', '3', '4', '5']);
   });
 
+  test('answers were lost: what the server has carried out or refused has an unknown outcome, the rest is sent again', async () => {
+    const ann = await here.world.join('Ann');
+    const ben = await here.world.join('Ben');
+    await pass(500);
+    here.world.server.ringSize = 0;
+    const had = expect(ben.send('heard')).rejects.toMatchObject({ code: 'unknown_outcome' });
+    // The server has it by now, and its answer is on the way.
+    await pass(6);
+    here.world.socketOf(ben).cut();
+    const open = ben.send('not heard');
+    await pass(2_000);
+    await had;
+    await expect(open).resolves.toBeUndefined();
+    expect(ann.getSnapshot().chat.map(({ text }) => text)).toEqual(['heard', 'not heard']);
+    expect(ben.getSnapshot().chat.map(({ text }) => text)).toEqual(['heard', 'not heard']);
+  });
+
+  test('descriptions were lost: a pair that is not connected begins a new generation at once, one that is connected stays', async () => {
+    const ann = await here.world.join('Ann');
+    const ben = await here.world.join('Ben');
+    await pass(500);
+    here.world.server.ringSize = 0;
+    const cem = await here.world.join('Cem');
+    // His offers are on the way; the one to Ann gets lost.
+    here.world.socketOf(ann).cut();
+    await pass(1_500);
+    expect([ann, ben, cem].flatMap((room) => room.getSnapshot().peers.map(({ connection }) => connection))).toEqual(Array(6).fill('connected'));
+    const generations = here.world.server.heard.flatMap((message) => (message.t === 'sdp' && message.kind === 'offer' ? [[message.pc, message.gen]] : []));
+    expect(generations).toEqual([
+      [`p:${ann.you}`, 0],
+      [`p:${ann.you}`, 0],
+      [`p:${ben.you}`, 0],
+      [`p:${cem.you}`, 1],
+    ]);
+  });
+
+  test('both sides lost messages before they were connected: they meet in the same new generation', async () => {
+    const ann = await here.world.join('Ann');
+    here.world.server.ringSize = 0;
+    const ben = await here.world.join('Ben');
+    for (const room of [ann, ben]) here.world.socketOf(room).cut();
+    await pass(1_500);
+    expect([ann, ben].flatMap((room) => room.getSnapshot().peers.map(({ connection }) => connection))).toEqual(['connected', 'connected']);
+  });
+
   test('a session that is over becomes a new one: new connections, the message in hand is sent once, what is on stays on', async () => {
     const ann = await here.world.join('Ann');
     const ben = await here.world.join('Ben', { camera: true });

@@ -186,6 +186,11 @@ impl<'a> Iterator for Chunks<'a> {
 }
 
 impl<'a> Chunks<'a> {
+    /// Chunks that stand in no packet, as in `a=sctp-init`.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Chunks { rest: bytes }
+    }
+
     fn read(&mut self) -> Result<RawChunk<'a>, ParseError> {
         let head = self.rest.get(..CHUNK_HEADER).ok_or(ParseError::Truncated("a chunk header"))?;
         let length = usize::from(u16_at(head, 2)?);

@@ -106,6 +106,9 @@ impl Talk {
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, metrics: &Metrics, mut hear: impl FnMut(&str)) -> Poll<End> {
         loop {
             if let Poll::Ready(end) = self.poll_write(cx, metrics) {
+                if matches!(end, End::Gone) {
+                    self.hear_last_words(cx, hear);
+                }
                 return Poll::Ready(end);
             }
             match ready!(Pin::new(&mut self.socket).poll_next(cx)) {
@@ -123,6 +126,18 @@ impl Talk {
                     }
                 }
                 Some(Err(error)) => return Poll::Ready(blame(&error).map_or(End::Gone, End::Broken)),
+            }
+        }
+    }
+
+    /// Reads what had arrived before writing failed. Who says `bye` and is gone at once, with something from us unread, resets the
+    /// connection, and yet has left for good.
+    fn hear_last_words(&mut self, cx: &mut Context<'_>, mut hear: impl FnMut(&str)) {
+        for _ in 0..CONTROL_FRAMES {
+            match Pin::new(&mut self.socket).poll_next(cx) {
+                Poll::Ready(Some(Ok(Message::Text(text)))) => hear(&text),
+                Poll::Ready(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => {}
+                _ => return,
             }
         }
     }

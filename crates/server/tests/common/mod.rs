@@ -181,6 +181,12 @@ impl Client {
         self.say(message).await;
     }
 
+    /// Goes without a word: the connection is reset (RFC 9293 §3.5.2).
+    pub fn reset(self) {
+        let MaybeTlsStream::Plain(stream) = self.socket.get_ref() else { panic!("no plain connection") };
+        stream.set_zero_linger().unwrap();
+    }
+
     pub async fn hello(&mut self, room: &str, name: &str) {
         self.say(json!({"t": "hello", "v": 1, "room": room, "name": name})).await;
     }

@@ -15,8 +15,8 @@ const ABUSE: Duration = Duration::from_secs(10);
 /// How long a client must keep within the rate until what it did before is forgotten.
 const FORGIVEN: Duration = Duration::from_secs(2);
 
-/// How many refused messages in a row are too many, however short the time: ten bursts.
-const ABUSE_BURSTS: u32 = 10;
+/// How many refused messages within that time are too many, however short it was: a hundred bursts, which no faulty client comes to.
+const ABUSE_BURSTS: u32 = 100;
 
 /// How often a client that talks too fast is told so, when it has not asked.
 const TELL_EVERY: Duration = Duration::from_secs(1);

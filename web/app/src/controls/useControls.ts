@@ -1,7 +1,7 @@
 import { useLocal, useRoom } from '@parlour/react';
 import { createContext, useCallback, useContext, useEffect, useMemo, useRef, useState } from 'react';
 import { useT } from '../i18n/index.ts';
-import { cameraConstraints, canShareScreen, codeOf, type DeviceKind, micConstraints } from '../lib/media.ts';
+import { cameraConstraints, canShareScreen, codeOf, deviceKey, type DeviceKind, micConstraints, openChosen, type Troubled } from '../lib/media.ts';
 import { getPrefs, setPrefs, usePrefs } from '../lib/prefs.ts';
 import { helpFor } from '../lib/problems.ts';
 import { listenForShortcuts } from '../lib/shortcuts.ts';
@@ -23,7 +23,7 @@ export interface Controls {
   toggleFullscreen(): void;
   leave(): void;
   /** Tells the person why a device does not work, and what to do. */
-  reportProblem(kind: DeviceKind, code: string): void;
+  reportProblem(kind: Troubled, code: string): void;
   /** The camera or microphone is being opened. */
   busy: { mic: boolean; camera: boolean; screen: boolean };
   /** The space bar holds the microphone open. */
@@ -53,9 +53,9 @@ export function useControlsState(ui: RoomUi): Controls {
   const { toast } = ui;
 
   const reportProblem = useCallback(
-    (kind: DeviceKind, code: string) => {
+    (kind: Troubled, code: string) => {
       const help = helpFor(code);
-      const device = t(kind === 'mic' ? 'device.theMic' : 'device.theCamera');
+      const device = t(deviceKey(kind));
       toast({ icon: kind === 'mic' ? 'micOff' : 'cameraOff', tone: 'warn', sticky: true, text: `${t(help.title, { device })} ${t(help.text, { device })}` });
     },
     [t, toast],
@@ -79,12 +79,12 @@ export function useControlsState(ui: RoomUi): Controls {
   const controls = useMemo(() => {
     const setMic = (on: boolean): Promise<void> => {
       const open = room.getSnapshot().you.streams.mic !== undefined;
-      return withBusy('mic', () => room.mic(on ? (open ? true : micConstraints()) : false));
+      return withBusy('mic', () => (on && !open ? openChosen((prefs) => room.mic(micConstraints(prefs))) : room.mic(on)));
     };
     const setCamera = (on: boolean): Promise<void> => {
       const before = room.getSnapshot().you.streams.camera?.getTracks() ?? [];
       return withBusy('camera', async () => {
-        await room.camera(on ? cameraConstraints() : false);
+        await (on ? openChosen((prefs) => room.camera(cameraConstraints(prefs))) : room.camera(false));
         // A track from the preview belongs to this page: without this its light would stay on.
         if (!on) for (const track of before) track.stop();
       });
@@ -104,7 +104,7 @@ export function useControlsState(ui: RoomUi): Controls {
         if (kind === 'camera' && now.camera) await setCamera(true);
         if (kind === 'mic' && now.streams.mic) {
           await withBusy('mic', async () => {
-            await room.mic(micConstraints());
+            await openChosen((prefs) => room.mic(micConstraints(prefs)));
             if (!now.mic) await room.mic(false);
           });
         }

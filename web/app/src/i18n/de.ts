@@ -57,6 +57,7 @@ export const de: Dictionary = {
   'device.speaker': 'Lautsprecher',
   'device.theMic': 'das Mikrofon',
   'device.theCamera': 'die Kamera',
+  'device.theBoth': 'die Kamera und das Mikrofon',
   'device.theDevice': 'das Gerät',
   'device.chooseMic': 'Mikrofon und Lautsprecher wählen',
   'device.chooseCamera': 'Kamera wählen',
@@ -120,7 +121,7 @@ export const de: Dictionary = {
   'room.meshFull': 'Mehr als {n} Personen',
   'room.meshFullLong':
     'Bild und Ton gehen direkt von Person zu Person; in diesem Raum geht das für {n}. Wer später kam, kann schreiben, aber nicht alle sehen und hören.',
-  'alone.title': 'Sie sind als Erste oder Erster da',
+  'alone.title': 'Sonst ist niemand da',
   'alone.text': 'Schicken Sie diesen Link an alle, die dazukommen sollen:',
   invite: 'Einladen',
   'invite.copy': 'Link kopieren',

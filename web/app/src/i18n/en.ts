@@ -55,6 +55,7 @@ export const en = {
   'device.speaker': 'Speaker',
   'device.theMic': 'the microphone',
   'device.theCamera': 'the camera',
+  'device.theBoth': 'the camera and the microphone',
   'device.theDevice': 'the device',
   'device.chooseMic': 'Choose microphone and speaker',
   'device.chooseCamera': 'Choose camera',
@@ -118,7 +119,7 @@ export const en = {
   'room.meshFull': 'More than {n} people',
   'room.meshFullLong':
     'Picture and sound go directly between people, and this room can do that for {n}. Those who came later can chat, but not see or hear everybody.',
-  'alone.title': 'You are the first one here',
+  'alone.title': 'Nobody else is here',
   'alone.text': 'Send this link to those who should join:',
   invite: 'Invite',
   'invite.copy': 'Copy link',

@@ -57,6 +57,7 @@ export const es: Dictionary = {
   'device.speaker': 'Altavoz',
   'device.theMic': 'el micrófono',
   'device.theCamera': 'la cámara',
+  'device.theBoth': 'la cámara y el micrófono',
   'device.theDevice': 'el dispositivo',
   'device.chooseMic': 'Elegir micrófono y altavoz',
   'device.chooseCamera': 'Elegir cámara',
@@ -120,7 +121,7 @@ export const es: Dictionary = {
   'room.meshFull': 'Más de {n} personas',
   'room.meshFullLong':
     'Imagen y sonido van directamente entre personas; esta sala lo permite para {n}. Quienes llegaron después pueden escribir, pero no ver ni oír a todos.',
-  'alone.title': 'Eres la primera persona aquí',
+  'alone.title': 'No hay nadie más aquí',
   'alone.text': 'Envía este enlace a quienes deban venir:',
   invite: 'Invitar',
   'invite.copy': 'Copiar enlace',

@@ -57,6 +57,7 @@ export const fr: Dictionary = {
   'device.speaker': 'Haut-parleur',
   'device.theMic': 'le micro',
   'device.theCamera': 'la caméra',
+  'device.theBoth': 'la caméra et le micro',
   'device.theDevice': 'l’appareil',
   'device.chooseMic': 'Choisir le micro et le haut-parleur',
   'device.chooseCamera': 'Choisir la caméra',
@@ -120,7 +121,7 @@ export const fr: Dictionary = {
   'room.meshFull': 'Plus de {n} personnes',
   'room.meshFullLong':
     'Image et son passent directement d’une personne à l’autre ; ce salon le permet pour {n}. Les derniers arrivés peuvent écrire, mais pas voir ni entendre tout le monde.',
-  'alone.title': 'Vous êtes la première personne ici',
+  'alone.title': 'Il n’y a personne d’autre ici',
   'alone.text': 'Envoyez ce lien à celles et ceux qui doivent venir :',
   invite: 'Inviter',
   'invite.copy': 'Copier le lien',

@@ -57,6 +57,7 @@ export const ptBR: Dictionary = {
   'device.speaker': 'Alto-falante',
   'device.theMic': 'o microfone',
   'device.theCamera': 'a câmera',
+  'device.theBoth': 'a câmera e o microfone',
   'device.theDevice': 'o dispositivo',
   'device.chooseMic': 'Escolher microfone e alto-falante',
   'device.chooseCamera': 'Escolher câmera',
@@ -120,7 +121,7 @@ export const ptBR: Dictionary = {
   'room.meshFull': 'Mais de {n} pessoas',
   'room.meshFullLong':
     'Imagem e som vão direto de pessoa para pessoa; esta sala permite isso para {n}. Quem chegou depois pode escrever, mas não ver nem ouvir todos.',
-  'alone.title': 'Você é a primeira pessoa aqui',
+  'alone.title': 'Não há mais ninguém aqui',
   'alone.text': 'Envie este link a quem deve participar:',
   invite: 'Convidar',
   'invite.copy': 'Copiar link',

@@ -1,8 +1,9 @@
 import type { ChatMessage } from '@parlour/client';
-import { useChat, useLocal, useParticipants } from '@parlour/react';
+import { useChat, useLocal, useParticipants, useRoom } from '@parlour/react';
 import { type FormEvent, type KeyboardEvent, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { useT } from '../i18n/index.ts';
 import { linkify } from '../lib/linkify.ts';
+import { codeOf } from '../lib/media.ts';
 import { useRoomUi } from '../room/ui.ts';
 import { cx } from '../ui/cx.ts';
 import { IconButton } from '../ui/IconButton.tsx';
@@ -18,6 +19,7 @@ const NEAR_END_PX = 80;
 export default function Chat() {
   const t = useT();
   const ui = useRoomUi();
+  const room = useRoom();
   const you = useLocal();
   const peers = useParticipants();
   const { messages, send } = useChat();
@@ -50,7 +52,10 @@ export default function Chat() {
     setText('');
     setFailed(false);
     atEnd.current = true;
-    send(trimmed, to ? { to } : {}).catch(() => {
+    send(trimmed, to ? { to } : {}).catch((error: unknown) => {
+      // Only the answer was lost: the message itself is in the list.
+      const last = room.getSnapshot().chat.findLast((message) => message.from === you.id);
+      if (codeOf(error) === 'unknown_outcome' && last?.text === trimmed) return;
       setFailed(true);
       setText((now) => now || trimmed);
     });

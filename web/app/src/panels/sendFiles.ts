@@ -7,7 +7,7 @@ export function sendFiles(room: Room, files: File[], to: string | null): number 
   for (const file of files) {
     for (const peer of receivers) {
       // What becomes of it is in the list of files.
-      peer.sendFile(file).done.catch(() => undefined);
+      peer.sendFile(file).then((transfer) => transfer.done).catch(() => undefined);
       offers += 1;
     }
   }

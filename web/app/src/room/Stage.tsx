@@ -28,7 +28,7 @@ export function Stage() {
   return (
     <div ref={ref} className={styles['stage']} data-ready={ready || undefined}>
       {placed.map((tile) => (
-        <Tile key={tile.key} tile={tile} you={you} peer={peers.find((peer) => peer.id === tile.peer)} />
+        <Tile key={tile.key} tile={tile} you={you} peer={peers.find((peer) => peer.id === tile.peer)} ready={ready} />
       ))}
       {peers.length === 0 && <Alone />}
     </div>

@@ -17,7 +17,7 @@ import type { PlacedTile } from './tiles.ts';
 const SMALL_WIDTH = 320;
 
 /** One picture with its name and state. */
-export const Tile = memo(function Tile({ tile, you, peer }: { tile: PlacedTile; you: LocalSnapshot; peer: PeerSnapshot | undefined }) {
+export const Tile = memo(function Tile({ tile, you, peer, ready }: { tile: PlacedTile; you: LocalSnapshot; peer: PeerSnapshot | undefined; ready: boolean }) {
   const t = useT();
   const prefs = usePrefs();
   const frame = useRef<HTMLDivElement>(null);
@@ -33,7 +33,7 @@ export const Tile = memo(function Tile({ tile, you, peer }: { tile: PlacedTile; 
   const now = useNow(peer?.connection === 'reconnecting');
   const cut = peer !== undefined && mediaIsCut(peer, now);
   const speaking = source === 'camera' && (shown?.speaking ?? false);
-  useWanted(tile, place ? place.width : 0);
+  useWanted(tile, place ? place.width : 0, ready);
 
   const label =
     source === 'screen'
@@ -93,11 +93,11 @@ export const Tile = memo(function Tile({ tile, you, peer }: { tile: PlacedTile; 
   );
 });
 
-/** Tells the sender how large its picture is shown here. */
-function useWanted(tile: PlacedTile, width: number): void {
+/** Tells the sender how large its picture is shown here, once the stage is measured: not at all where there is no place for it. */
+function useWanted(tile: PlacedTile, width: number, ready: boolean): void {
   const peer = usePeer(tile.peer);
   const wanted = width === 0 ? 'none' : width * devicePixelRatio < SMALL_WIDTH ? 'small' : 'full';
   useEffect(() => {
-    if (tile.source === 'camera' && !tile.self && width > 0) peer?.want(wanted);
-  }, [peer, tile.source, tile.self, wanted, width]);
+    if (tile.source === 'camera' && !tile.self && ready) peer?.want(wanted);
+  }, [peer, tile.source, tile.self, wanted, ready]);
 }

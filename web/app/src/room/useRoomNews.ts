@@ -2,6 +2,7 @@ import { useRoom, useRoomEvent, useSnapshot } from '@parlour/react';
 import { useEffect, useRef } from 'react';
 import type { Controls } from '../controls/useControls.ts';
 import { useT } from '../i18n/index.ts';
+import { joinProblems } from '../lib/media.ts';
 import { helpFor } from '../lib/problems.ts';
 import type { DeviceProblem } from '../screens/Call.tsx';
 import type { RoomUi } from './ui.ts';
@@ -113,7 +114,8 @@ export function useRoomNews(ui: RoomUi, controls: Controls, deviceProblems: Devi
   }, [blocked, room, t, toast]);
 
   useEffect(() => {
-    for (const problem of deviceProblems) controls.reportProblem(problem.kind, problem.code);
+    const codeFor = (kind: DeviceProblem['kind']): string | null => deviceProblems.find((problem) => problem.kind === kind)?.code ?? null;
+    for (const { kind, code } of joinProblems(codeFor('camera'), codeFor('mic'))) controls.reportProblem(kind, code);
     // Once, when the call begins.
   }, [deviceProblems]);
 }

@@ -5,6 +5,7 @@ import { codeOf, openDevice } from '../lib/media.ts';
 import { getPrefs } from '../lib/prefs.ts';
 import { rememberRoom } from '../lib/recent.ts';
 import { roomLink } from '../lib/router.ts';
+import { forgetInAddress, keptToken, keepToken } from '../lib/token.ts';
 import { InCall } from './InCall.tsx';
 import { Joining } from './Joining.tsx';
 import { Over } from './Over.tsx';
@@ -61,7 +62,10 @@ async function openDevices(wanted: { camera: boolean; mic: boolean }): Promise<O
 
 /** A room, from before the call to after it. */
 export function Call({ name: roomName, query }: { name: string; query: URLSearchParams }) {
-  const [asked] = useState(() => readQuery(query));
+  const [asked] = useState(() => {
+    const read = readQuery(query);
+    return { ...read, token: read.token ?? keptToken(roomName) };
+  });
   const [phase, setPhase] = useState<Phase>(asked.join ? { at: 'joining' } : { at: 'prejoin' });
   const entry = useRef<Entry | null>(null);
   const running = useRef<AbortController | null>(null);
@@ -96,6 +100,7 @@ export function Call({ name: roomName, query }: { name: string; query: URLSearch
         setPhase({ at: 'in', room, deviceProblems });
       } catch (error) {
         if (abort.signal.aborted) return;
+        if (codeOf(error) === 'bad_token') keepToken(roomName, null);
         setPhase({ at: 'over', code: codeOf(error), message: error instanceof Error ? error.message : String(error) });
       }
     },
@@ -122,6 +127,12 @@ export function Call({ name: roomName, query }: { name: string; query: URLSearch
   useEffect(() => {
     document.title = `${roomName} · Parlour`;
   }, [roomName]);
+
+  useEffect(() => {
+    if (!query.has('token')) return;
+    keepToken(roomName, asked.token);
+    forgetInAddress('token');
+  }, [asked, query, roomName]);
 
   useEffect(() => {
     const abort = new AbortController();

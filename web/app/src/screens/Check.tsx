@@ -6,19 +6,18 @@ import { type Finding, SUBJECTS, type Subject, verdict } from '../check/types.ts
 import type { CheckKey } from '../check/texts/en.ts';
 import { useCheckTexts } from '../check/useCheckTexts.ts';
 import { useT } from '../i18n/index.ts';
+import { deviceKey } from '../lib/media.ts';
 import { helpFor } from '../lib/problems.ts';
-import { navigate } from '../lib/router.ts';
 import { useCopy } from '../lib/useCopy.ts';
 import { Button } from '../ui/Button.tsx';
 import { cx } from '../ui/cx.ts';
 import { Icon } from '../ui/Icon.tsx';
-import { Logo } from '../ui/Logo.tsx';
 import { Meter } from '../ui/Meter.tsx';
 import { Notice } from '../ui/Notice.tsx';
 import { Spinner } from '../ui/Spinner.tsx';
-import { AppMenu } from './AppMenu.tsx';
 import styles from './Check.module.css';
 import page from './Page.module.css';
+import { TopBar } from './TopBar.tsx';
 
 type Findings = Partial<Record<Subject, Finding>>;
 
@@ -86,7 +85,7 @@ export default function Check() {
     if (finding.status === 'busy') return c('running');
     const code = finding.facts['code'];
     if (finding.detail === 'device' && typeof code === 'string') {
-      const device = t(subject === 'mic' ? 'device.theMic' : 'device.theCamera');
+      const device = t(deviceKey(subject === 'mic' ? 'mic' : 'camera'));
       const help = helpFor(code);
       return `${t(help.title, { device })} ${t(help.text, { device })}`;
     }
@@ -96,20 +95,7 @@ export default function Check() {
   const result = verdict(findings);
   return (
     <div className={page['page']}>
-      <header className={page['top']}>
-        <a
-          href="/"
-          className={styles['home']}
-          onClick={(event) => {
-            event.preventDefault();
-            navigate('/');
-          }}
-        >
-          <Logo />
-          <span className="visually-hidden"> – {t('home.go')}</span>
-        </a>
-        <AppMenu />
-      </header>
+      <TopBar />
       <main className={styles['main']}>
         <h1>{c('title')}</h1>
         <p className={page['lead']}>{c('lead')}</p>

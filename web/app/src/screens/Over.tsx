@@ -72,7 +72,7 @@ export function Over({
 
   const asksPassword = help.remedies.includes('password');
   // The server's own words say more where ours are general.
-  const detail = code === 'bad_token' || code === 'kicked' || !help.title.startsWith('help.other') ? '' : message;
+  const detail = code === 'bad_token' || (help.title.startsWith('help.other') && code !== 'kicked') ? message : '';
   return (
     <Message
       icon={ICONS[code] ?? 'warning'}

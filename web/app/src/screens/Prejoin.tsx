@@ -1,25 +1,23 @@
 import { captureSupport, levelMeter } from '@parlour/client';
-import { useDevices, Video } from '@parlour/react';
+import { Video } from '@parlour/react';
 import { type FormEvent, useEffect, useMemo, useState } from 'react';
 import { useT } from '../i18n/index.ts';
-import { canChooseSpeaker } from '../lib/media.ts';
+import { joinProblems } from '../lib/media.ts';
 import { setPrefs, usePrefs } from '../lib/prefs.ts';
-import { navigate } from '../lib/router.ts';
 import { type Preview, usePreview } from '../lib/usePreview.ts';
 import { Avatar } from '../ui/Avatar.tsx';
 import { Button } from '../ui/Button.tsx';
 import { cx } from '../ui/cx.ts';
 import { Field } from '../ui/Field.tsx';
 import { Icon } from '../ui/Icon.tsx';
-import { Logo } from '../ui/Logo.tsx';
 import { Meter } from '../ui/Meter.tsx';
-import { Select } from '../ui/Select.tsx';
 import { Spinner } from '../ui/Spinner.tsx';
-import { AppMenu } from './AppMenu.tsx';
 import { DeviceHelp } from './DeviceHelp.tsx';
+import { DeviceSelects } from './DeviceSelects.tsx';
 import page from './Page.module.css';
 import styles from './Prejoin.module.css';
 import { SecureHint } from './SecureHint.tsx';
+import { TopBar } from './TopBar.tsx';
 
 /** What the person decided before the call. */
 export interface Entry {
@@ -39,10 +37,6 @@ export function Prejoin({ room, name: suggested, onJoin }: { room: string; name?
   const mic = usePreview('mic', capture && prefs.mic);
   const stream = useMemo(() => (camera.track ? new MediaStream([camera.track]) : null), [camera.track]);
 
-  const cameras = useDevices('camera');
-  const mics = useDevices('mic');
-  const speakers = useDevices('speaker');
-
   const join = (event: FormEvent): void => {
     event.preventDefault();
     const trimmed = name.trim();
@@ -54,27 +48,9 @@ export function Prejoin({ room, name: suggested, onJoin }: { room: string; name?
     onJoin({ name: trimmed, camera: camera.take(), mic: mic.take() });
   };
 
-  const choices = (devices: readonly { id: string; label: string }[]): { value: string; label: string }[] => [
-    { value: '', label: t('device.default') },
-    ...devices.filter((device) => device.id && device.id !== 'default').map((device) => ({ value: device.id, label: device.label || t('device.unnamed') })),
-  ];
-
   return (
     <div className={page['page']}>
-      <header className={page['top']}>
-        <a
-          href="/"
-          className={styles['home']}
-          onClick={(event) => {
-            event.preventDefault();
-            navigate('/');
-          }}
-        >
-          <Logo />
-          <span className="visually-hidden"> – {t('home.go')}</span>
-        </a>
-        <AppMenu />
-      </header>
+      <TopBar />
       <main className={styles['main']}>
         <section className={styles['preview']} aria-label={t('prejoin.preview')}>
           <div className={styles['picture']}>
@@ -115,8 +91,17 @@ export function Prejoin({ room, name: suggested, onJoin }: { room: string; name?
               setMissing(false);
             }}
           />
-          {camera.problem && <DeviceHelp kind="camera" code={camera.problem} onRetry={camera.retry} />}
-          {mic.problem && <DeviceHelp kind="mic" code={mic.problem} onRetry={mic.retry} />}
+          {joinProblems(camera.problem, mic.problem).map(({ kind, code }) => (
+            <DeviceHelp
+              key={kind}
+              kind={kind}
+              code={code}
+              onRetry={() => {
+                if (kind !== 'mic') camera.retry();
+                if (kind !== 'camera') mic.retry();
+              }}
+            />
+          ))}
           <Button type="submit" variant="primary" wide className={styles['join']}>
             {capture && (prefs.camera || prefs.mic) ? t('prejoin.join') : t('prejoin.joinOff')}
           </Button>
@@ -140,11 +125,7 @@ export function Prejoin({ room, name: suggested, onJoin }: { room: string; name?
                 <Icon name="down" size={18} />
               </summary>
               <div>
-                <Select label={t('device.mic')} icon="mic" value={prefs.micId} options={choices(mics)} onChange={(micId) => setPrefs({ micId })} />
-                <Select label={t('device.camera')} icon="camera" value={prefs.cameraId} options={choices(cameras)} onChange={(cameraId) => setPrefs({ cameraId })} />
-                {canChooseSpeaker && speakers.length > 0 && (
-                  <Select label={t('device.speaker')} icon="volume" value={prefs.speakerId} options={choices(speakers)} onChange={(speakerId) => setPrefs({ speakerId })} />
-                )}
+                <DeviceSelects />
               </div>
             </details>
           )}

@@ -1,12 +1,12 @@
-import { useDevices } from '@parlour/react';
 import { useContext } from 'react';
 import { ControlsContext } from '../controls/useControls.ts';
 import { LANGUAGES, setLanguage, useT } from '../i18n/index.ts';
-import { canChooseSpeaker } from '../lib/media.ts';
+import type { DeviceKind } from '../lib/media.ts';
 import { type Prefs, setPrefs, usePrefs } from '../lib/prefs.ts';
 import { Dialog } from '../ui/Dialog.tsx';
 import { Select } from '../ui/Select.tsx';
 import { Switch } from '../ui/Switch.tsx';
+import { DeviceSelects } from './DeviceSelects.tsx';
 import styles from './Settings.module.css';
 
 /** What the person prefers on this device. In a call, devices change at once. */
@@ -14,17 +14,10 @@ export default function Settings({ onClose }: { onClose: () => void }) {
   const t = useT();
   const prefs = usePrefs();
   const controls = useContext(ControlsContext);
-  const mics = useDevices('mic');
-  const cameras = useDevices('camera');
-  const speakers = useDevices('speaker');
-
-  const choices = (devices: readonly { id: string; label: string }[]): { value: string; label: string }[] => [
-    { value: '', label: t('device.default') },
-    ...devices.filter((device) => device.id && device.id !== 'default').map((device) => ({ value: device.id, label: device.label || t('device.unnamed') })),
-  ];
-  const change = (next: Partial<Prefs>, kind?: 'mic' | 'camera'): void => {
+  const use = (kind: DeviceKind): void => void controls?.useDevice(kind);
+  const change = (next: Partial<Prefs>, kind?: DeviceKind): void => {
     setPrefs(next);
-    if (kind) void controls?.useDevice(kind);
+    if (kind) use(kind);
   };
 
   return (
@@ -32,11 +25,7 @@ export default function Settings({ onClose }: { onClose: () => void }) {
       <div className={styles['groups']}>
         <section>
           <h3>{t('settings.devices')}</h3>
-          <Select label={t('device.mic')} icon="mic" value={prefs.micId} options={choices(mics)} onChange={(micId) => change({ micId }, 'mic')} />
-          <Select label={t('device.camera')} icon="camera" value={prefs.cameraId} options={choices(cameras)} onChange={(cameraId) => change({ cameraId }, 'camera')} />
-          {canChooseSpeaker && (
-            <Select label={t('device.speaker')} icon="volume" value={prefs.speakerId} options={choices(speakers)} onChange={(speakerId) => change({ speakerId })} />
-          )}
+          <DeviceSelects onChange={use} />
         </section>
         <section>
           <h3>{t('settings.sound')}</h3>

@@ -30,8 +30,8 @@ export class Transfers {
     this.#handlers = handlers;
   }
 
-  /** Another channel takes the place of the one before; with `null` there is none for now. */
-  setPipe(pipe: Pipe | null): void {
+  /** Another channel takes the place of the one before; with `null` there is none for now. `early` arrived on it before. */
+  setPipe(pipe: Pipe | null, early: readonly (string | ArrayBuffer)[] = []): void {
     if (this.#pipe) this.#pipe.channel.onmessage = null;
     if (this.#pipe && pipe) for (const transfer of this.#all.values()) transfer.connected(null);
     this.#pipe = pipe;
@@ -40,6 +40,7 @@ export class Transfers {
       pipe.channel.onmessage = ({ data }: MessageEvent<string | ArrayBuffer>) => this.#receive(data);
     }
     for (const transfer of this.#all.values()) transfer.connected(pipe);
+    for (const data of early) this.#receive(data);
   }
 
   send(file: File | Blob, { name, onProgress, signal }: SendFileOptions): Transfer {

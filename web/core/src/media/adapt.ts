@@ -9,17 +9,25 @@ export const LADDER = [
   { name: 'sound only', height: 0, fps: 0, bitrate: 0 },
 ] as const;
 
+const R540 = 1;
 const R360 = 2;
 const R180 = 3;
 const SOUND = 4;
 
 /** Upload that all cameras of one sender may use together, in bits a second. */
 const BUDGET = 4_000_000;
-/** With more participants than this nobody sends more than 360p. */
-const CROWD = 4;
+/** With this many participants nobody sends more than 540p: in a grid of four on a large screen no picture is higher, and each is encoded three times. */
+const FOUR = 4;
+/** With more participants than this a computer that is too slow is believed at once: it encodes and decodes for each of them. */
+const FEW = 3;
 /** The browser's estimate says little while it still grows. */
 const GRACE_MS = 8_000;
+/** How long the encoder must say that the computer is too slow, in a call of few. */
 const CPU_MS = 4_000;
+/** How long pictures must be too few, where that counts. */
+const STARVED_MS = 2_000;
+/** Part of the pictures below which they are too few. A camera in the dark gives half of them, and that is no reason. */
+const STARVED = 0.4;
 const UP_MS = 10_000;
 const UP_MAX_MS = 80_000;
 
@@ -33,6 +41,8 @@ export interface AdaptSample {
   readonly available: number | null;
   /** `qualityLimitationReason` of the camera's encoder. */
   readonly limited: string | null;
+  /** Pictures encoded in a second; `null` while unknown. */
+  readonly fps?: number | null;
 }
 
 /** What is to be sent to whom. */
@@ -99,7 +109,8 @@ function share({ people }: AdaptContext): number {
 /** The best rung that the context allows. */
 function best(context: AdaptContext): number {
   if (context.wanted !== 'full') return R180;
-  if (context.people > CROWD) return R360;
+  if (context.people > FOUR) return R360;
+  if (context.people === FOUR) return R540;
   return 0;
 }
 
@@ -109,18 +120,24 @@ function step(sample: AdaptSample, state: AdaptState, context: AdaptContext): Ad
   const target = state.rung === SOUND ? 0 : encoding.maxBitrate;
   const young = sample.at - (state.started ?? sample.at) < GRACE_MS;
   const tooLittle = !young && sample.available !== null && sample.available < 0.8 * target;
+  // A starved computer does not even get as far as finding its encoder slow: it takes too few pictures from the camera.
+  const crowded = context.people > FEW;
+  const fresh = state.started === sample.at;
+  const starved = crowded && !fresh && encoding.active && !!sample.fps && sample.fps < STARVED * encoding.maxFramerate;
+  const cpu = sample.limited === 'cpu';
   const measured: AdaptState = {
     ...state,
     loss,
     lossy: loss > 0.08 ? state.lossy + 1 : 0,
     narrow: tooLittle ? state.narrow + 1 : 0,
-    cpuSince: sample.limited === 'cpu' ? (state.cpuSince ?? sample.at) : null,
+    cpuSince: cpu || starved ? (state.cpuSince ?? sample.at) : null,
   };
-  const slow = measured.cpuSince !== null && sample.at - measured.cpuSince >= CPU_MS;
+  const patience = !crowded ? CPU_MS : cpu ? 0 : STARVED_MS;
+  const slow = measured.cpuSince !== null && sample.at - measured.cpuSince >= patience;
   if (measured.lossy >= 2 || measured.narrow >= 2 || slow) return down(sample, measured, context);
 
   const room = sample.available === null || sample.available >= 1.1 * target;
-  const good = loss < 0.02 && room && sample.limited !== 'cpu';
+  const good = loss < 0.02 && room && !cpu && !starved;
   const goodSince = good ? (state.goodSince ?? sample.at) : null;
   if (goodSince === null || state.rung <= best(context) || sample.at - goodSince < state.patience) return { ...measured, goodSince };
   return { ...measured, rung: state.rung - 1, goodSince: null, steppedUp: sample.at };

@@ -40,14 +40,14 @@ export interface LinkContext {
   signaling: boolean;
   present: boolean;
   people: number;
-  Monitor: typeof Monitor;
 }
 
 export class Link implements Watched {
   readonly #context: LinkContext;
   readonly #handlers: LinkHandlers;
   readonly #polite: boolean;
-  readonly #monitor: Monitor;
+  /** Not there before that part of the library is: till then the browser's own choices hold. */
+  #monitor: Monitor | null = null;
   #policy: PolicyState;
   #generation = 0;
   #pc: RTCPeerConnection | null = null;
@@ -73,13 +73,18 @@ export class Link implements Watched {
     this.#handlers = handlers;
     this.#polite = context.me > context.peer;
     this.#policy = { ...initialPolicy(this.#polite, context.signaling, Date.now()), present: context.present };
-    this.#monitor = new context.Monitor(this, {
+    this.#tick();
+  }
+
+  /** Begins to measure, and to send no more than the measures allow. */
+  watch(Watching: typeof Monitor): void {
+    this.#monitor ??= new Watching(this, {
       stalled: () => this.#step({ type: 'stalled' }),
       judged: (quality, alive) => this.#judged(quality, alive),
       encode: () => void this.#encode(),
       log: (line) => this.#log(line),
     });
-    this.#tick();
+    void this.#encode();
   }
 
   get state(): PeerConnectionState {
@@ -109,9 +114,17 @@ export class Link implements Watched {
     return SOURCES.find((source) => this.#transceivers.get(source)?.mid === mid);
   }
 
-  /** Makes the first offer. */
-  start(): void {
+  /** Makes the first offer, in `generation`. */
+  start(generation = 0): void {
+    this.#generation = generation;
     this.#create(true);
+  }
+
+  /** The server lost messages, descriptions maybe among them: what is not up begins anew. */
+  forgotten(): void {
+    // What never began may have missed the other side's beginning, which a newer generation replaces.
+    if (!this.#pc) this.#generation += 1;
+    this.#step({ type: 'forgotten' });
   }
 
   receiveSdp(generation: number, kind: SdpKind, sdp: string): void {
@@ -173,23 +186,26 @@ export class Link implements Watched {
     return source && Date.now() - source.timestamp < 1_000 ? (source.audioLevel ?? 0) : 0;
   }
 
-  async stats(): Promise<PeerStats> {
+  /** The figures, once it is watched. */
+  async stats(): Promise<PeerStats | null> {
     const pc = this.#pc;
+    const monitor = this.#monitor;
+    if (!monitor) return null;
     return {
-      ...(await this.#monitor.sample()),
+      ...(await monitor.sample()),
       peer: this.#context.peer,
       state: pc?.connectionState ?? 'closed',
       iceState: pc?.iceConnectionState ?? 'closed',
       generation: this.#generation,
       restarts: this.#restarts,
-      ladder: this.#monitor.ladder(),
+      ladder: monitor.ladder(),
       quality: this.quality,
     };
   }
 
   close(): void {
     this.#closed = true;
-    this.#monitor.close();
+    this.#monitor?.close();
     clearTimeout(this.#wake);
     this.#drop();
   }
@@ -286,8 +302,10 @@ export class Link implements Watched {
 
   async #encode(): Promise<void> {
     const { motion } = this.#context.local;
-    await this.#apply('camera', this.#monitor.camera(), 'balanced');
-    await this.#apply('screen', this.#monitor.screen(motion), motion ? 'maintain-framerate' : 'maintain-resolution');
+    const monitor = this.#monitor;
+    if (!monitor) return;
+    await this.#apply('camera', monitor.camera(), 'balanced');
+    await this.#apply('screen', monitor.screen(motion), motion ? 'maintain-framerate' : 'maintain-resolution');
   }
 
   async #apply(source: Source, encoding: Encoding, preference: RTCDegradationPreference): Promise<void> {
@@ -396,7 +414,7 @@ export class Link implements Watched {
     this.#received.clear();
     this.#arriving.clear();
     this.#applied.clear();
-    this.#monitor.reset();
+    this.#monitor?.reset();
     this.#loseFiles();
     if (!pc) return;
     pc.onicecandidate = pc.onconnectionstatechange = pc.oniceconnectionstatechange = pc.ondatachannel = pc.onnegotiationneeded = null;

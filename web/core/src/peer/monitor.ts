@@ -39,6 +39,10 @@ export class Monitor {
   readonly #handlers: MonitorHandlers;
   readonly #timer: ReturnType<typeof setInterval>;
   #sample: Sample | null = null;
+  /** A look that is under way. Two at once would measure the same, and the second one rates of nothing. */
+  #looking: Promise<Sample | null> | null = null;
+  /** What had arrived at the poll before. */
+  #signs: number | null = null;
   #silentPolls = 0;
   #adapt: AdaptState = INITIAL;
 
@@ -51,7 +55,7 @@ export class Monitor {
   /** What the connection does now. */
   async sample(): Promise<Sample> {
     const young = this.#sample && Date.now() - this.#sample.at < FRESH_MS;
-    return (young ? this.#sample : await this.#look()) ?? NOTHING;
+    return (young ? this.#sample : await (this.#looking ??= this.#look().finally(() => (this.#looking = null)))) ?? NOTHING;
   }
 
   /** What the camera should send. */
@@ -72,7 +76,7 @@ export class Monitor {
 
   /** Another RTCPeerConnection begins; what was learned about the path stays. */
   reset(): void {
-    this.#sample = null;
+    this.#sample = this.#signs = null;
     this.#silentPolls = 0;
   }
 
@@ -89,11 +93,11 @@ export class Monitor {
   }
 
   async #measure(): Promise<void> {
-    const before = this.#sample;
-    const sample = await this.#look().catch(() => null);
-    if (!sample) return;
-    const alive = sample.signs !== before?.signs;
-    const silent = before !== null && sample.signs !== null && !alive && this.#link.expecting && this.#link.steady;
+    const sample = await this.sample().catch(() => NOTHING);
+    if (sample === NOTHING) return;
+    const alive = sample.signs !== this.#signs;
+    const silent = sample.signs !== null && !alive && this.#link.expecting && this.#link.steady;
+    this.#signs = sample.signs;
     this.#silentPolls = silent ? this.#silentPolls + 1 : 0;
     if (this.#silentPolls >= 2) this.#handlers.stalled();
     this.#handlers.judged(judge(sample, this.#link.state, this.#silentPolls > 1, this.#link.quality), alive);
@@ -106,7 +110,7 @@ export class Monitor {
     const screen = this.#link.sends('screen') ? (sample.outgoing.find((stream) => stream.source === 'screen')?.bitrate ?? 0) : 0;
     const available = sample.availableOut === null ? null : Math.max(0, sample.availableOut - screen);
     const before = this.ladder();
-    this.#adapt = adapt({ at: sample.at, loss: camera?.loss ?? null, available, limited: camera?.limited ?? null }, this.#adapt, this.#link.context).state;
+    this.#adapt = adapt({ at: sample.at, loss: camera?.loss ?? null, available, limited: camera?.limited ?? null, fps: camera?.fps ?? null }, this.#adapt, this.#link.context).state;
     if (this.ladder() !== before) this.#handlers.log(`camera ${this.ladder()}`);
     this.#handlers.encode();
   }

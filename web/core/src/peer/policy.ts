@@ -44,6 +44,8 @@ export type PolicyEvent =
   | { type: 'stalled' }
   /** The data channels broke, or descriptions do not fit: an ICE restart would not bring this connection back. */
   | { type: 'lost' }
+  /** The server lost messages, descriptions maybe among them. */
+  | { type: 'forgotten' }
   /** The network changed or the computer woke up. */
   | { type: 'disturbed' }
   /** The other side asked for a restart. */
@@ -94,6 +96,8 @@ function react(state: PolicyState, event: PolicyEvent, now: number): Reaction {
     case 'lost':
       // If the other side left, the server says so in a moment, and nothing has to be done.
       return state.phase === 'connecting' ? stay : { next: enter(state, 'connecting', now - patience(state) + LOST_MS * (state.polite ? 2 : 1)), actions: [] };
+    case 'forgotten':
+      return state.phase === 'connected' ? stay : rebuild(state, now);
     case 'disturbed':
       return state.phase === 'connecting' ? { next: { ...state, since: now, rebuilds: 0 }, actions: [] } : restart(state, now);
     case 'asked':

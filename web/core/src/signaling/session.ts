@@ -234,6 +234,7 @@ export class Session {
       this.#setConnection('connected', null);
     }
     this.#handlers.welcome(message, fresh);
+    if (!message.resumed) this.#settle();
     this.#flush();
   }
 
@@ -242,6 +243,15 @@ export class Session {
     const keep = this.#outbox.filter(({ message }) => message.id !== undefined && this.#requests.has(message.id));
     this.#lastOut = 0;
     this.#outbox = keep.map(({ message }) => ({ seq: ++this.#lastOut, message }));
+  }
+
+  /** Answers were lost: what the server has, and has not answered, it may have carried out or refused. */
+  #settle(): void {
+    const waiting = new Set(this.#outbox.map(({ message }) => message.id));
+    for (const id of [...this.#requests.keys()]) {
+      if (waiting.has(id)) continue;
+      this.#answer(id)?.reject(new ParlourError('unknown_outcome', 'The answer of the server was lost. See whether it was done, and try again if not.'));
+    }
   }
 
   #acknowledge(ack: number): void {

@@ -205,7 +205,7 @@ export class SignalingServer {
     const seq = ++session.lastOut;
     const text = JSON.stringify({ ...event, seq });
     session.ring.push({ seq, text });
-    if (session.ring.length > this.ringSize) session.ring.shift();
+    session.ring.splice(0, session.ring.length - this.ringSize);
     session.wire?.send(text);
   }
 }

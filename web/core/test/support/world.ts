@@ -1,12 +1,9 @@
 // A server, a network and browsers, all in virtual time.
 
-import { afterEach, beforeEach, vi } from 'vitest';
+import { afterEach, beforeAll, beforeEach, vi } from 'vitest';
 import { join, type JoinOptions, type Room } from '../../src/index.ts';
 import { FakeNetwork, FakeStream, FakeTrack } from './rtc.ts';
 import { SignalingServer, type Connection } from './server.ts';
-
-// Loaded before virtual time begins, as it would be on a page by the time somebody joins.
-await import('../../src/later.ts');
 
 const { crypto } = globalThis;
 const LATENCY_MS = 5;
@@ -101,9 +98,10 @@ export class World {
   }
 }
 
-/** Sets up a world for each test of a file. */
-export function useWorld(): { readonly world: World } {
+/** Sets up a world for each test of a file. With `whole` all of the library is loaded before virtual time begins, as on most pages by the time of a join. */
+export function useWorld({ whole = true } = {}): { readonly world: World } {
   const holder = { world: new World() };
+  if (whole) beforeAll(() => import('../../src/later.ts'));
   beforeEach(() => {
     vi.useFakeTimers();
     const world = (holder.world = new World());

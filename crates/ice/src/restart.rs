@@ -1,0 +1,49 @@
+//! Restarts: a new generation beside the old one, which carries data until the new one works (RFC 8445 §9).
+
+use crate::agent::{Agent, FAREWELL};
+use crate::checklist::Generation;
+use crate::credentials::{Credentials, Parameters};
+use crate::event::{Event, GatheringState};
+use std::time::Instant;
+
+impl Agent {
+    /// Begins a new generation and gives its parameters, to be told to the other agent. All local candidates are told
+    /// again by events. Data goes on by the old pair until a new one is valid.
+    ///
+    /// Whether the other agent has asked for it or not: both call this, then each
+    /// [`set_remote_parameters`](Self::set_remote_parameters).
+    pub fn restart(&mut self, now: Instant) -> Parameters {
+        let next = Generation::new(Credentials::random(&mut self.rng));
+        self.generations.insert(0, next);
+        // A generation that never worked has nothing to carry.
+        if self.generations.get(1).is_some_and(|old| old.selected.is_none()) {
+            self.generations.remove(1);
+        }
+        self.generations.truncate(2);
+        self.farewell = None;
+        self.forget_names();
+        let shown: Vec<_> = self.local_candidates().cloned().collect();
+        self.events.extend(shown.into_iter().map(Event::LocalCandidate));
+        if self.gathering.state == GatheringState::Complete {
+            self.events.push_back(Event::Gathering(GatheringState::Complete));
+        }
+        self.advance(now);
+        self.local_parameters()
+    }
+
+    /// Lets the old generation go some time after the new one works.
+    pub(crate) fn retire(&mut self, now: Instant) {
+        if self.generations.len() < 2 {
+            return;
+        }
+        let works = self.generations.first().is_some_and(|generation| generation.selected.is_some());
+        if !works {
+            return;
+        }
+        let until = *self.farewell.get_or_insert(now + FAREWELL);
+        if until <= now {
+            self.generations.truncate(1);
+            self.farewell = None;
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! A model of the path: the highest delivery rate of late and the shortest round trip of late, in the manner of BBR
+//! (draft-cardwell-iccrg-bbr-congestion-control).
+//!
+//! ```text
+//! Startup ──rate stops growing──▶ Drain ──queue is gone──▶ ProbeRate ⇄ ProbeRtt
+//! ```
+//!
+//! Packets that get lost do not by themselves say that the path is full, so they do not slow it down; a queue that grows does.
+
+use super::{Ack, Controller, initial_window};
+use std::time::Duration;
+
+const STARTUP_GAIN: f64 = 2.77;
+/// The pacing gains of one cycle of probing; each lasts about one round trip.
+const CYCLE: [f64; 8] = [1.25, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0];
+/// Slightly less than the estimate goes out, because a maximum is an optimistic estimate and what it is too high by would queue.
+const PACING_MARGIN: f64 = 0.99;
+const WINDOW_GAIN: f64 = 2.0;
+const RATE_ROUNDS: u64 = 10;
+const MIN_RTT_LIFE: Duration = Duration::from_secs(10);
+const PROBE_RTT_TIME: Duration = Duration::from_millis(200);
+/// Room for what the end systems hold back: delayed acknowledgements, timers, batches.
+const SLACK: Duration = Duration::from_millis(2);
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Mode {
+    Startup,
+    Drain,
+    ProbeRate { phase: usize, since: Duration },
+    ProbeRtt { done: Option<Duration>, round: u64 },
+}
+
+/// The maximum over the last [`RATE_ROUNDS`] rounds, from the best three samples (Kathleen Nichols' algorithm).
+#[derive(Clone, Copy, Debug, Default)]
+struct MaxFilter([(u64, f64); 3]);
+
+impl MaxFilter {
+    fn get(&self) -> f64 {
+        self.0[0].1
+    }
+
+    fn update(&mut self, round: u64, value: f64) {
+        let s = &mut self.0;
+        let new = (round, value);
+        if value >= s[0].1 || round - s[2].0 > RATE_ROUNDS {
+            *s = [new; 3];
+            return;
+        }
+        if value >= s[1].1 {
+            s[1] = new;
+            s[2] = new;
+        } else if value >= s[2].1 {
+            s[2] = new;
+        }
+        let age = round - s[0].0;
+        if age > RATE_ROUNDS {
+            *s = [s[1], s[2], new];
+            if round - s[0].0 > RATE_ROUNDS {
+                *s = [s[1], s[2], new];
+            }
+        } else if s[1].0 == s[0].0 && age > RATE_ROUNDS / 4 {
+            s[1] = new;
+            s[2] = new;
+        } else if s[2].0 == s[1].0 && age > RATE_ROUNDS / 2 {
+            s[2] = new;
+        }
+    }
+}
+
+/// The controller.
+#[derive(Clone, Debug)]
+pub struct Bbr {
+    packet: u64,
+    mode: Mode,
+    /// Bytes a second.
+    rate: MaxFilter,
+    min_rtt: Option<(Duration, Duration)>,
+    smoothed_rtt: Option<Duration>,
+    round: u64,
+    round_end: u64,
+    round_start: bool,
+    full: FullPipe,
+    pacing_gain: f64,
+    window: u64,
+    /// The window before it was cut for a moment.
+    saved_window: u64,
+    salt: u64,
+    idle_restart: bool,
+}
+
+/// Whether the pipe is full: the rate has stopped growing for three rounds.
+#[derive(Clone, Copy, Debug, Default)]
+struct FullPipe {
+    reached: bool,
+    best: f64,
+    rounds: u32,
+}
+
+impl Bbr {
+    /// A controller for packets of `packet` bytes; `salt` varies where in the cycle probing begins.
+    pub fn new(packet: usize, salt: u64) -> Self {
+        Bbr {
+            packet: packet as u64,
+            mode: Mode::Startup,
+            rate: MaxFilter::default(),
+            min_rtt: None,
+            smoothed_rtt: None,
+            round: 0,
+            round_end: 0,
+            round_start: false,
+            full: FullPipe::default(),
+            pacing_gain: STARTUP_GAIN,
+            window: initial_window(packet),
+            saved_window: 0,
+            salt,
+            idle_restart: false,
+        }
+    }
+
+    /// Bytes on the path at `gain` times what just fills it.
+    fn flight(&self, gain: f64) -> u64 {
+        let Some((min_rtt, _)) = self.min_rtt else { return initial_window(self.packet as usize) };
+        let product = self.rate.get() * min_rtt.as_secs_f64();
+        let slack = self.rate.get() * SLACK.as_secs_f64();
+        (product * gain + slack) as u64 + 3 * self.packet
+    }
+
+    fn min_window(&self) -> u64 {
+        4 * self.packet
+    }
+
+    fn update_round(&mut self, ack: &Ack) {
+        self.round_start = false;
+        if ack.rate.is_some_and(|rate| rate.prior_delivered >= self.round_end) {
+            self.round_end = ack.delivered;
+            self.round += 1;
+            self.round_start = true;
+        }
+    }
+
+    fn update_rate(&mut self, ack: &Ack) {
+        let Some(rate) = ack.rate.filter(|rate| !rate.interval.is_zero()) else { return };
+        let value = rate.delivered as f64 / rate.interval.as_secs_f64();
+        if !rate.app_limited || value >= self.rate.get() {
+            self.rate.update(self.round, value);
+        }
+        if !self.full.reached && self.round_start && !rate.app_limited {
+            if self.rate.get() >= self.full.best * 1.25 {
+                self.full = FullPipe { reached: false, best: self.rate.get(), rounds: 0 };
+            } else {
+                self.full.rounds += 1;
+                self.full.reached = self.full.rounds >= 3;
+            }
+        }
+    }
+
+    fn enter_probe_rate(&mut self, now: Duration) {
+        // Anywhere but in the draining phase.
+        let phase = 2 + (self.salt % 6) as usize;
+        self.mode = Mode::ProbeRate { phase, since: now };
+        self.pacing_gain = gain_of(phase);
+    }
+
+    fn advance_cycle(&mut self, ack: &Ack) {
+        let Mode::ProbeRate { phase, since } = self.mode else { return };
+        let min_rtt = self.min_rtt.map_or(Duration::ZERO, |m| m.0);
+        let elapsed = ack.now.saturating_sub(since) > min_rtt;
+        let next = match phase {
+            // Probing lasts until the path had a chance to show more, or a queue has come of it.
+            0 => elapsed && (ack.lost > 0 || ack.prior_in_flight >= self.flight(1.25)),
+            // Draining lasts until the queue is gone.
+            1 => ack.in_flight <= self.flight(1.0) || ack.now.saturating_sub(since) > 4 * min_rtt,
+            _ => elapsed,
+        };
+        if next {
+            let phase = (phase + 1) % CYCLE.len();
+            self.mode = Mode::ProbeRate { phase, since: ack.now };
+            self.pacing_gain = gain_of(phase);
+        }
+    }
+
+    fn update_min_rtt(&mut self, ack: &Ack) {
+        let expired = self.min_rtt.is_some_and(|(_, at)| ack.now.saturating_sub(at) > MIN_RTT_LIFE);
+        if let Some(rtt) = ack.rtt {
+            // As good as the minimum counts as the minimum: a path whose queue drains now and then needs no probe of its own.
+            let close = self.min_rtt.is_none_or(|(min, _)| rtt <= min + min / 64);
+            if close && self.min_rtt.is_some_and(|(min, _)| rtt > min) {
+                self.min_rtt = self.min_rtt.map(|(min, _)| (min, ack.now));
+            } else if close || expired {
+                self.min_rtt = Some((rtt, ack.now));
+            }
+        }
+        if expired && !self.idle_restart && !matches!(self.mode, Mode::ProbeRtt { .. } | Mode::Startup) {
+            self.mode = Mode::ProbeRtt { done: None, round: 0 };
+            self.saved_window = self.window;
+            self.pacing_gain = 1.0;
+        }
+        self.idle_restart = false;
+        let Mode::ProbeRtt { done, round } = &mut self.mode else { return };
+        match done {
+            None if ack.in_flight <= 4 * self.packet => {
+                *done = Some(ack.now + PROBE_RTT_TIME);
+                *round = self.round + 1;
+            }
+            Some(at) if ack.now >= *at && self.round > *round => {
+                self.min_rtt = self.min_rtt.map(|(min, _)| (min, ack.now));
+                self.window = self.window.max(self.saved_window);
+                if self.full.reached {
+                    self.enter_probe_rate(ack.now);
+                } else {
+                    self.mode = Mode::Startup;
+                    self.pacing_gain = STARTUP_GAIN;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn update_window(&mut self, ack: &Ack) {
+        let gain = match self.mode {
+            Mode::Startup | Mode::Drain => STARTUP_GAIN,
+            _ => WINDOW_GAIN,
+        };
+        let target = self.flight(gain);
+        if self.full.reached {
+            self.window = (self.window + ack.acked).min(target);
+        } else if self.window < target || ack.delivered < 2 * initial_window(self.packet as usize) {
+            self.window += ack.acked;
+        }
+        self.window = self.window.max(self.min_window());
+    }
+}
+
+impl Controller for Bbr {
+    fn window(&self) -> u64 {
+        match self.mode {
+            Mode::ProbeRtt { .. } => self.window.min(self.min_window()),
+            _ => self.window,
+        }
+    }
+
+    fn pacing_rate(&self) -> Option<u64> {
+        let rate = self.rate.get();
+        if rate > 0.0 {
+            return Some((rate * self.pacing_gain * PACING_MARGIN) as u64);
+        }
+        let rtt = self.smoothed_rtt?.as_secs_f64();
+        Some((self.window as f64 * STARTUP_GAIN / rtt.max(1e-6)) as u64)
+    }
+
+    fn on_ack(&mut self, ack: &Ack) {
+        self.smoothed_rtt = ack.smoothed_rtt;
+        self.update_round(ack);
+        self.update_rate(ack);
+        if self.mode == Mode::Startup && self.full.reached {
+            self.mode = Mode::Drain;
+            self.pacing_gain = 1.0 / STARTUP_GAIN;
+        }
+        if self.mode == Mode::Drain && ack.in_flight <= self.flight(1.0) {
+            self.enter_probe_rate(ack.now);
+        }
+        self.advance_cycle(ack);
+        self.update_min_rtt(ack);
+        self.update_window(ack);
+    }
+
+    fn on_congestion(&mut self, _now: Duration, _in_flight: u64) {}
+
+    fn on_timeout(&mut self) {}
+
+    fn on_idle_restart(&mut self, _now: Duration) {
+        self.idle_restart = true;
+        if matches!(self.mode, Mode::ProbeRate { .. }) {
+            self.pacing_gain = 1.0;
+        }
+    }
+
+    fn set_packet(&mut self, bytes: usize) {
+        self.packet = bytes as u64;
+    }
+}
+
+fn gain_of(phase: usize) -> f64 {
+    CYCLE.get(phase).copied().unwrap_or(1.0)
+}

@@ -1,0 +1,1 @@
+(function(){onmessage=({data:e})=>{setTimeout(()=>postMessage(null),e)}})();

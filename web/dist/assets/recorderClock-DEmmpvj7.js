@@ -1,1 +1,0 @@
-(function(){addEventListener(`message`,e=>{setInterval(()=>postMessage(null),e.data)})})();
