@@ -10,10 +10,11 @@ use crate::tools;
 /// `bench NAME [--json]`.
 pub(crate) fn run(name: &str, options: &[&str]) -> Result {
     match name {
-        "signaling" => {
+        "signaling" | "compat" => {
             tools::node()?;
             browser::npm_ci("benches/signaling")?;
-            load(&[&["compare"], options].concat())
+            let command = if name == "compat" { "compat" } else { "compare" };
+            load(&[&[command], options].concat())
         }
         "join" => {
             tools::browsers()?;
@@ -28,7 +29,7 @@ pub(crate) fn run(name: &str, options: &[&str]) -> Result {
             Ok(())
         }
         _ => {
-            let known = "`signaling`, `join`, `sctp`, or the name of a criterion benchmark of a crate";
+            let known = "`signaling`, `compat`, `join`, `sctp`, or the name of a criterion benchmark of a crate";
             step::run(
                 &mut repo::cargo(&["bench", "--workspace", "--bench", name]),
                 &format!("There may be no such benchmark: {known}."),

@@ -20,6 +20,7 @@ cargo xtask COMMAND
   test browser [FILTER]       calls between real Chromium and Firefox through the real binary
   web                         builds web/dist, which is committed and embedded in the binary
   bench signaling [--json]    the server beside ws, Socket.IO and PeerJS's server
+  bench compat [--json]       the server beside Socket.IO and PeerJS's server, with those clients' own protocols
   bench join [--json]         from a join to the first decoded picture, in Chromium
   bench sctp [--json]         data channels' transport: CPU beside other stacks; goodput, queues, fairness on simulated paths
   bench NAME [--json]         the criterion benchmark NAME

@@ -232,6 +232,22 @@ keys! {
         /// People in all rooms together.
         max_peers_total: u32 = 50_000 => 1..=10_000_000;
     }
+    /// Clients of other systems: Socket.IO and PeerJS.
+    compat: Compat {
+        /// One more address and port of HTTP, for apps that expect their signaling server there: 5000 in most Socket.IO tutorials, 9000 in
+        /// PeerJS's.
+        port: Switch<Listen> = Switch::Off;
+        /// Serve Socket.IO clients at `/socket.io/`. Only while `auth.mode` is open: they have no way to show a password or a token.
+        socketio: bool = true;
+        /// Serve PeerJS clients at `/peerjs`. Only while `auth.mode` is open.
+        peerjs: bool = true;
+        /// Relay events that Parlour does not know, too, to whom or to which room they name.
+        relay_any: bool = false;
+        /// The key that PeerJS clients must give.
+        peerjs_key: String = "peerjs".into();
+        /// Tell everybody who asks the ids of all PeerJS clients.
+        peerjs_discovery: bool = false;
+    }
     /// Figures for Prometheus.
     metrics: Metrics {
         /// Who may read `/metrics`.
@@ -289,6 +305,11 @@ impl Config {
         }
         if self.listen == Switch::Off && self.http == Switch::Off {
             return Some(("listen", "listen and http are both off: nothing would be served"));
+        }
+        let key = &self.compat.peerjs_key;
+        if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+        {
+            return Some(("compat.peerjs_key", "the key is a part of URLs: letters, digits, and - _ . only"));
         }
         if self.auth.mode == AuthMode::Password && self.auth.password.is_none() && self.room.password.is_none() {
             return Some(("auth.password", "auth.mode is password, so auth.password or room.password must be set"));

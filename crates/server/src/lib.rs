@@ -6,6 +6,7 @@
 //! storage, metrics and the log. `lifecycle.rs` starts all this and stops it without losing a call.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
+mod compat;
 pub mod config;
 mod http;
 mod lifecycle;
@@ -80,6 +81,8 @@ pub struct Ready {
     pub http: Option<SocketAddr>,
     /// Where HTTPS is really listened for.
     pub https: Option<SocketAddr>,
+    /// Where HTTP for clients of other systems is really listened for.
+    pub compat: Option<SocketAddr>,
     /// The address for a browser on this machine.
     pub local_url: String,
     /// Addresses for other devices on the network.
@@ -126,6 +129,7 @@ pub(crate) struct App {
     recorder: storage::Recorder,
     admin_token: String,
     ice_servers: IceServers,
+    compat: compat::Compat,
     draining: AtomicBool,
     live: lifecycle::Live,
     /// Where HTTPS and HTTP are really listened for.

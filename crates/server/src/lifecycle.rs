@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
+use crate::compat::Compat;
 use crate::config::{AuthMode, Config, Listen, Switch};
 use crate::http::assets::Assets;
 use crate::http::{Plain, accept, router};
@@ -66,6 +67,7 @@ impl Server {
             recorder,
             admin_token,
             ice_servers,
+            compat: Compat::new(&config),
             draining: false.into(),
             live: Live::default(),
             bound: OnceLock::new(),
@@ -75,6 +77,8 @@ impl Server {
 
         let tls = app.config.listen.on().map(|_| Tls::load(&app.config)).transpose()?;
         let (https, http) = (bind(&app.config.listen, "listen")?, bind(&app.config.http, "http")?);
+        let compat = bind(&app.config.compat.port, "compat-port")?;
+        let compat_addr = addr(compat.as_ref());
         let (https_addr, http_addr) = (addr(https.as_ref()), addr(http.as_ref()));
         let _ = app.bound.set((https_addr, http_addr));
         let mut routes = router(Arc::clone(&app));
@@ -85,10 +89,14 @@ impl Server {
         if let Some(listener) = http {
             tokio::spawn(accept(Arc::clone(&app), listener, Plain::Http, routes.clone(), stopping.clone()));
         }
+        if let Some(listener) = compat {
+            tokio::spawn(accept(Arc::clone(&app), listener, Plain::Http, routes.clone(), stopping.clone()));
+        }
         if let (Some(listener), Some(tls)) = (https, &tls) {
             tokio::spawn(accept(Arc::clone(&app), listener, Plain::Tls(Arc::clone(tls)), routes, stopping));
         }
         app.shards.spawn_timers();
+        app.compat.spawn_timers(&app);
         let tidying = app.metrics.clone();
         tokio::spawn(async move {
             let mut ticks = tokio::time::interval(TIDY);
@@ -100,6 +108,7 @@ impl Server {
         let ready = Ready {
             http: http_addr,
             https: https_addr,
+            compat: compat_addr,
             local_url: local_url(http_addr, https_addr),
             lan_urls: app.lan_urls(),
             fingerprint: tls.as_ref().map(|tls| tls.fingerprint()),
@@ -120,6 +129,7 @@ impl Server {
     pub async fn stop(self) {
         self.app.draining.store(true, Ordering::Relaxed);
         self.stop.send_replace(true);
+        self.app.compat.stop();
         let state = self.app.shards.stop();
         tracing::info!(rooms = state.rooms.len(), sessions = state.sessions.len(), "stopping");
         let storage = self.storage;
