@@ -16,9 +16,13 @@ pub(crate) fn run(name: &str, options: &[&str]) -> Result {
             let command = if name == "compat" { "compat" } else { "compare" };
             load(&[&[command], options].concat())
         }
+        "turn" => {
+            tools::coturn()?;
+            turn(&[&["compare"], options].concat())
+        }
         "join" => {
             tools::browsers()?;
-            let (parlour, _) = build()?;
+            let (parlour, _) = build("signaling")?;
             browser::script(&parlour, "bench-join.mjs", options)
         }
         "sctp" => {
@@ -29,7 +33,8 @@ pub(crate) fn run(name: &str, options: &[&str]) -> Result {
             Ok(())
         }
         _ => {
-            let known = "`signaling`, `compat`, `join`, `sctp`, or the name of a criterion benchmark of a crate";
+            let known =
+                "`signaling`, `compat`, `join`, `sctp`, `turn`, or the name of a criterion benchmark of a crate";
             step::run(
                 &mut repo::cargo(&["bench", "--workspace", "--bench", name]),
                 &format!("There may be no such benchmark: {known}."),
@@ -42,24 +47,35 @@ pub(crate) fn run(name: &str, options: &[&str]) -> Result {
 pub(crate) fn soak(name: &str) -> Result {
     match name {
         "signaling" => load(&["soak"]),
-        _ => Err(Failure::new(format!("There is no long run named `{name}`."), "Known: `signaling`.")),
+        "turn" => turn(&["soak"]),
+        _ => Err(Failure::new(format!("There is no long run named `{name}`."), "Known: `signaling`, `turn`.")),
     }
 }
 
 fn load(arguments: &[&str]) -> Result {
-    let (parlour, load) = build()?;
-    let mut command = repo::command("benches/signaling", &load.to_string_lossy(), arguments);
+    run_load("signaling", arguments)
+}
+
+fn turn(arguments: &[&str]) -> Result {
+    run_load("turn", arguments)
+}
+
+/// Runs the load client of `benches/NAME` against the server.
+fn run_load(name: &str, arguments: &[&str]) -> Result {
+    let (parlour, load) = build(name)?;
+    let mut command = repo::command(&format!("benches/{name}"), &load.to_string_lossy(), arguments);
     step::run(command.env("TEST_PARLOUR_BIN", parlour), "See the message above.")
 }
 
 /// Builds the server and the load client as people run them: optimised.
-fn build() -> Result<(PathBuf, PathBuf)> {
+fn build(name: &str) -> Result<(PathBuf, PathBuf)> {
+    let package = format!("parlour-bench-{name}");
     step("release build", || {
         step::run(
-            &mut repo::cargo(&["build", "--release", "--package", "parlour", "--package", "parlour-bench-signaling"]),
+            &mut repo::cargo(&["build", "--release", "--package", "parlour", "--package", &package]),
             "The binary does not compile; see above.",
         )
     })?;
     let release = repo::target_dir().join("release");
-    Ok((release.join("parlour"), release.join("parlour-bench-signaling")))
+    Ok((release.join("parlour"), release.join(package)))
 }

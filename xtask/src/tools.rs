@@ -24,18 +24,32 @@ const NFTABLES: Package = Package { name: "nftables", there: || in_path("nft") }
 const NODE: Package = Package { name: "nodejs", there: || in_path("node") };
 const NPM: Package = Package { name: "npm", there: || in_path("npm") };
 const UTIL_LINUX: Package = Package { name: "util-linux", there: || in_path("taskset") };
+const COTURN: Package = Package { name: "coturn", there: || in_path("turnutils_uclient") && in_path("turnserver") };
 const COMPILER: Package = Package { name: "gcc", there: || in_path("cc") || in_path("clang") };
 const CPP_COMPILER: Package = Package { name: "g++", there: || in_path("c++") || in_path("clang++") };
 
-/// What `cargo` needs: rustfmt, clippy and a C compiler.
+/// What `cargo` and its tests need: rustfmt, clippy, a C compiler, and coturn, whose clients and server ours talk to.
 pub(crate) fn rust() -> Result {
     install(&[COMPILER])?;
+    coturn()?;
     for (tool, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
         if step::output(&mut repo::cargo(&[tool, "--version"])).is_none() {
             let remedy = format!("Install it with `rustup component add {component}`.");
             step::run(&mut repo::command(".", "rustup", &["component", "add", component]), &remedy)?;
         }
     }
+    Ok(())
+}
+
+/// coturn's clients and server. The tests start their own: the package's service, on ports that ours may want, stays off.
+pub(crate) fn coturn() -> Result {
+    if (COTURN.there)() {
+        return Ok(());
+    }
+    install(&[COTURN])?;
+    // There is no service manager in a container.
+    let _ = step::output(&mut repo::command(".", "systemctl", &["disable", "--now", "coturn"]));
+    let _ = step::output(&mut repo::command(".", "service", &["coturn", "stop"]));
     Ok(())
 }
 

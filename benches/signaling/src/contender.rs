@@ -296,7 +296,7 @@ pub(crate) fn parlour(port: u16, data: &Path, more: &[&str]) -> Result<Command, 
         .ok_or("TEST_PARLOUR_BIN must name the server's binary.")?;
     let mut command = Command::new(binary);
     command.arg("serve").arg("--data").arg(data);
-    command.args(["--http", &format!("127.0.0.1:{port}"), "--listen", "127.0.0.1:0"]);
+    command.args(["--http", &format!("127.0.0.1:{port}"), "--listen", "127.0.0.1:0", "--turn", "off"]);
     command.args(["--limits-conns-per-ip", "1000000", "--limits-joins-per-min-per-ip", "1000000"]).args(more);
     Ok(command)
 }

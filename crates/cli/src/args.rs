@@ -22,7 +22,8 @@ pub(crate) fn command() -> Command {
              let in only those who know the password\n  \
              parlour --listen 192.0.2.2:9443 --http off choose the address, HTTPS only\n  \
              parlour config > parlour.toml              begin a configuration file\n  \
-             parlour token --room team --role host      make a key to the room for one person\n\n\
+             parlour token --room team --role host      make a key to the room for one person\n  \
+             parlour turn --auth-secret @secret.txt     a TURN relay alone, for other servers' calls\n\n\
              Each option is also a key of parlour.toml and a variable PARLOUR_…; parlour serve --help shows them all.",
         )
         .args_conflicts_with_subcommands(true)
@@ -37,6 +38,7 @@ pub(crate) fn command() -> Command {
                 ),
         )
         .subcommand(token())
+        .subcommand(crate::turn::command())
         .subcommand(Command::new("schema").about("Print the JSON Schema of the signaling protocol"))
         .subcommand(
             Command::new("completions")

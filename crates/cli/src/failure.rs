@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use parlour_server::tls::TlsError;
 use parlour_server::token_keys::TokenKeyError;
+use parlour_server::turn::{RelayError, StandaloneError};
 use parlour_server::{Error, StorageError};
 
 const OTHER: u8 = 1;
@@ -68,6 +69,10 @@ impl From<Error> for Failure {
             Error::Storage(error) => storage(&error),
             Error::Tls(error) => tls(&error),
             Error::TokenKeys(error) => error.into(),
+            Error::Turn(error) => relay(&error),
+            Error::TurnOptions(error) => {
+                Failure::usage(error.to_string(), "set relay.address; parlour serve --help tells how")
+            }
             Error::Interrupted => Failure {
                 code: INTERRUPTED,
                 ..Failure::other(error.to_string(), "wait a moment after the first signal")
@@ -88,6 +93,37 @@ impl From<TokenKeyError> for Failure {
             other => Failure::usage(other.to_string(), "correct auth.jwt; docs/configuration.md shows examples"),
         }
     }
+}
+
+impl From<StandaloneError> for Failure {
+    fn from(error: StandaloneError) -> Self {
+        match error {
+            StandaloneError::Relay(error) => relay(&error),
+            StandaloneError::Tls(error) => tls(&error),
+            StandaloneError::Options(_) | StandaloneError::NoCertificate => {
+                Failure::usage(error.to_string(), "parlour turn --help shows the options")
+            }
+            StandaloneError::Metrics(..) => {
+                Failure { code: PORT, ..Failure::other(error.to_string(), "another address after --metrics") }
+            }
+            StandaloneError::Admin { .. } => {
+                Failure::other(error.to_string(), "another path after --admin, or stop the relay that has it")
+            }
+            StandaloneError::Runtime(_) => {
+                Failure::other(error.to_string(), "see whether the system has memory and threads left")
+            }
+        }
+    }
+}
+
+fn relay(error: &RelayError) -> Failure {
+    let (code, advice) = match error {
+        RelayError::Bind { .. } => (PORT, "another address, or stop the program that has it"),
+        RelayError::RelayAddress { .. } => (PORT, "an address of this computer as the relay address"),
+        RelayError::Config(_) | RelayError::TooFewPorts(..) => (USAGE, "parlour turn --help shows the options"),
+        RelayError::System(_) => (OTHER, "see whether the system has memory and threads left"),
+    };
+    Failure { code, ..Failure::other(error.to_string(), advice) }
 }
 
 fn storage(error: &StorageError) -> Failure {

@@ -12,7 +12,9 @@ pub(crate) fn start(log: &Log) {
     let libraries = if own == "trace" { "debug" } else { "warn" };
     let libraries = if own == "error" { "error" } else { libraries };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
-        EnvFilter::new(format!("{libraries},parlour={own},parlour_server={own},parlour_signaling={own}"))
+        EnvFilter::new(format!(
+            "{libraries},parlour={own},parlour_server={own},parlour_net={own},parlour_signaling={own}"
+        ))
     });
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let builder = tracing_subscriber::fmt()

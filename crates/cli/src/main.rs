@@ -9,6 +9,7 @@ mod qr;
 mod schema;
 mod serve;
 mod token;
+mod turn;
 
 use std::io::Write as _;
 use std::panic::AssertUnwindSafe;
@@ -36,6 +37,7 @@ fn run(matches: &ArgMatches) -> Result<(), Failure> {
         Some(("serve", matches)) => serve::run(matches),
         Some(("config", matches)) => print_config(matches),
         Some(("token", matches)) => token::run(matches),
+        Some(("turn", matches)) => turn::run(matches),
         Some(("schema", _)) => print(&schema::schema()),
         Some(("completions", matches)) => completions(matches),
         Some((other, _)) => Err(Failure::usage(format!("there is no command {other}"), "parlour --help")),

@@ -38,6 +38,7 @@ fn event(ready: &Ready, config: &Config) -> serde_json::Value {
         "http": url("http", ready.http),
         "https": url("https", ready.https),
         "compat": url("http", ready.compat),
+        "turn": ready.turn.map(|addr| reachable(addr).to_string()),
         "lan": ready.lan_urls,
         "fingerprint": ready.fingerprint,
         "ca_fingerprint": ready.ca_fingerprint,
@@ -90,14 +91,14 @@ fn notes(ready: &Ready, config: &Config) -> Vec<String> {
         (wanted != 0 && wanted != got)
             .then(|| format!("port {wanted} is in use, so {name} is on port {got}; choose one with --{flag}"))
     };
-    let mut notes: Vec<String> =
-        [moved("HTTPS", "listen", &config.listen, ready.https), moved("HTTP", "http", &config.http, ready.http)]
-            .into_iter()
-            .flatten()
-            .collect();
-    if config.turn.on().is_some() {
-        notes.push("this version does not serve STUN and TURN yet, so --turn has no effect".into());
-    }
+    let mut notes: Vec<String> = [
+        moved("HTTPS", "listen", &config.listen, ready.https),
+        moved("HTTP", "http", &config.http, ready.http),
+        moved("TURN", "turn", &config.turn, ready.turn),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     if ready.https.is_none() && config.http.on().is_some_and(|http| !http.addr.ip().is_loopback()) {
         notes.push(
             "HTTPS is off: browsers give cameras and microphones to this computer only, unless a proxy adds HTTPS"

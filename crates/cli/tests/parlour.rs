@@ -34,7 +34,17 @@ struct Server {
 impl Server {
     fn start(dir: &Path, args: &[&str]) -> Self {
         let mut child = parlour(dir)
-            .args(["--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--json", "--log-level", "error"])
+            .args([
+                "--listen",
+                "127.0.0.1:0",
+                "--http",
+                "127.0.0.1:0",
+                "--turn",
+                "127.0.0.1:0",
+                "--json",
+                "--log-level",
+                "error",
+            ])
             .args(args)
             .stdout(Stdio::piped())
             .spawn()
@@ -103,7 +113,7 @@ fn sigterm_stops_the_server_cleanly_and_a_restart_keeps_its_certificate() {
 fn plain_lines_go_to_a_pipe() {
     let dir = tempfile::tempdir().unwrap();
     let mut child = parlour(dir.path())
-        .args(["serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"])
+        .args(["serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--turn", "off"])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()

@@ -364,11 +364,7 @@ impl Agent {
 
     /// Gives the handshake's current flight, one DTLS packet each, to ride on checks. `false` if it must go by the path
     /// alone: the other side cannot read it, or it does not fit.
-    pub fn set_handshake_flight<'p>(
-        &mut self,
-        now: Instant,
-        packets: impl IntoIterator<Item = &'p [u8]>,
-    ) -> bool {
+    pub fn set_handshake_flight<'p>(&mut self, now: Instant, packets: impl IntoIterator<Item = &'p [u8]>) -> bool {
         let rides = self.sped.set_flight(packets);
         if rides {
             self.push_flight(now);

@@ -149,8 +149,9 @@ impl Generation {
         }
         known.candidate = candidate;
         self.rank(*cx.role, cx.transports);
-        let waiting: Vec<usize> =
-            (0..cx.transports.locals.len()).filter(|local| !self.pairs.iter().any(|p| p.local == *local && p.remote == index)).collect();
+        let waiting: Vec<usize> = (0..cx.transports.locals.len())
+            .filter(|local| !self.pairs.iter().any(|p| p.local == *local && p.remote == index))
+            .collect();
         for local in waiting {
             self.form(cx, local, index);
         }
@@ -184,12 +185,15 @@ impl Generation {
         // One pair of each foundation is checked before its like (RFC 8445 §6.1.2.6).
         let like = |pair: &Pair, this: &Self| {
             let foundations = cx.transports.local(pair.local).zip(this.remotes.get(pair.remote));
-            foundations.is_some_and(|(l, r)| l.candidate.foundation == foundation.0 && r.candidate.foundation == foundation.1)
+            foundations
+                .is_some_and(|(l, r)| l.candidate.foundation == foundation.0 && r.candidate.foundation == foundation.1)
         };
         let others = self.pairs.len().saturating_sub(1);
-        let busy = self.pairs.iter().take(others).any(|pair| {
-            matches!(pair.state, PairState::Waiting | PairState::InProgress) && like(pair, self)
-        });
+        let busy = self
+            .pairs
+            .iter()
+            .take(others)
+            .any(|pair| matches!(pair.state, PairState::Waiting | PairState::InProgress) && like(pair, self));
         if let (true, Some(pair)) = (busy, self.pairs.last_mut()) {
             pair.state = PairState::Frozen;
         }

@@ -139,7 +139,9 @@ impl Generation {
     /// The best waiting pair, or else the best frozen one (RFC 8445 §6.1.4.2).
     fn next_ordinary_pair(&self) -> Option<PairId> {
         let ready = |pair: &&Pair| {
-            !pair.valid && !pair.parked && matches!(pair.state, PairState::Waiting | PairState::Frozen)
+            !pair.valid
+                && !pair.parked
+                && matches!(pair.state, PairState::Waiting | PairState::Frozen)
                 && !self.triggered.contains(&pair.id)
         };
         self.pairs
@@ -273,9 +275,11 @@ impl Generation {
         message: &Message<'_>,
     ) -> bool {
         let id = message.transaction_id();
-        let found = self.pairs.iter().enumerate().find_map(|(index, pair)| {
-            pair.sent.iter().find(|sent| sent.id == id).map(|sent| (index, *sent))
-        });
+        let found = self
+            .pairs
+            .iter()
+            .enumerate()
+            .find_map(|(index, pair)| pair.sent.iter().find(|sent| sent.id == id).map(|sent| (index, *sent)));
         let (Some((index, sent)), Some(remote)) = (found, &self.remote) else { return false };
         if message.verify(&remote.credentials.key) != Integrity::Valid
             || message.unknown_attributes(KNOWN).next().is_some()

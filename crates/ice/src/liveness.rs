@@ -86,8 +86,7 @@ impl Liveness {
         if self.dead {
             return Duration::from_millis(500);
         }
-        (self.rtt_or(Duration::from_millis(100)) * 3 / 2)
-            .clamp(Duration::from_millis(50), Duration::from_millis(500))
+        (self.rtt_or(Duration::from_millis(100)) * 3 / 2).clamp(Duration::from_millis(50), Duration::from_millis(500))
     }
 
     fn is_flowing(&self, now: Instant) -> bool {
@@ -99,12 +98,9 @@ impl Liveness {
     fn quiet_at(&self, now: Instant) -> Option<Instant> {
         let since = self.received_at?;
         let sent_since = self.data_sent_at.is_some_and(|at| at > since).then_some(since + QUIET_SENDING);
-        let expected = self.interval.map(|mean| mean * 3).filter(|_| {
-            self.data_received_at.is_some_and(|at| at + FLOWING >= now)
-        });
-        let receiving = expected
-            .filter(|quiet| *quiet <= QUIET_MOST)
-            .map(|quiet| since + quiet.max(QUIET_LEAST));
+        let expected =
+            self.interval.map(|mean| mean * 3).filter(|_| self.data_received_at.is_some_and(|at| at + FLOWING >= now));
+        let receiving = expected.filter(|quiet| *quiet <= QUIET_MOST).map(|quiet| since + quiet.max(QUIET_LEAST));
         [sent_since, receiving].into_iter().flatten().min()
     }
 

@@ -60,7 +60,8 @@ impl Agent {
         self.server_resolved(now, name, addresses);
         let found: Vec<_> = self.names.waiting.extract_if(.., |(known, ..)| known == name).collect();
         for (_, mut candidate, ufrag) in found {
-            let family = |ip: &&IpAddr| self.transports.locals.iter().any(|l| !l.removed && l.base.is_ipv4() == ip.is_ipv4());
+            let family =
+                |ip: &&IpAddr| self.transports.locals.iter().any(|l| !l.removed && l.base.is_ipv4() == ip.is_ipv4());
             let Some(ip) = addresses.iter().find(family) else { continue };
             candidate.address = Address::Socket(SocketAddr::new(*ip, candidate.address.port()));
             if matches!(self.generation_of(ufrag.as_deref()), Whose::Current) {

@@ -118,7 +118,8 @@ impl Generation {
         let class = self.class(current, cx);
         let rested = self.selected_at.is_none_or(|at| at + RTT_REST <= cx.now);
         let rtt = |pair: &Pair| pair.live.rtt.rtt().filter(|_| pair.live.samples >= RTT_SAMPLES);
-        let quickest = alive().filter(|pair| self.class(pair, cx) == class && rtt(pair).is_some()).min_by_key(|p| rtt(p));
+        let quickest =
+            alive().filter(|pair| self.class(pair, cx) == class && rtt(pair).is_some()).min_by_key(|p| rtt(p));
         let quicker = quickest.filter(|quickest| match (rtt(quickest), rtt(current)) {
             (Some(a), Some(b)) => rested && a + RTT_GAIN <= b,
             _ => false,
@@ -133,7 +134,8 @@ impl Generation {
         let relayed = |kind: CandidateKind| kind == CandidateKind::Relayed;
         let local = cx.transports.local(pair.local);
         let remote = self.remotes.get(pair.remote);
-        let direct = !local.is_some_and(|l| relayed(l.candidate.kind)) && !remote.is_some_and(|r| relayed(r.candidate.kind));
+        let direct =
+            !local.is_some_and(|l| relayed(l.candidate.kind)) && !remote.is_some_and(|r| relayed(r.candidate.kind));
         (direct, pair.stream.is_none())
     }
 
@@ -155,7 +157,8 @@ impl Generation {
     /// Takes the other side's nomination (RFC 8445 §7.3.1.5).
     pub(crate) fn accept_nomination(&mut self, cx: &mut Context<'_>, id: PairId, value: Option<u32>) {
         if let Some(value) = value {
-            let repeated = self.pair(id).is_some_and(|pair| pair.nominated == Some(value) || pair.nominating == Some(value));
+            let repeated =
+                self.pair(id).is_some_and(|pair| pair.nominated == Some(value) || pair.nominating == Some(value));
             if value <= self.nomination && !repeated {
                 return;
             }
@@ -222,8 +225,10 @@ impl Generation {
     /// Chooses what data goes by.
     pub(crate) fn select(&mut self, cx: &mut Context<'_>) {
         let lite = cx.config.lite;
-        let rank = |pair: &&Pair| (pair.is_alive(), pair.nominated.map_or(0, |value| u64::from(value) + 1), pair.priority);
-        let chosen = self.pairs.iter().filter(|pair| pair.valid && (!lite || pair.nominated.is_some())).max_by_key(rank);
+        let rank =
+            |pair: &&Pair| (pair.is_alive(), pair.nominated.map_or(0, |value| u64::from(value) + 1), pair.priority);
+        let chosen =
+            self.pairs.iter().filter(|pair| pair.valid && (!lite || pair.nominated.is_some())).max_by_key(rank);
         let Some(chosen) = chosen.map(|pair| pair.id) else {
             if self.selected.take().is_some() {
                 self.disconnected = true;

@@ -8,6 +8,7 @@ mod load;
 mod tests;
 mod value;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ pub use value::{
     AuthMode, Cidr, Domain, HttpsUrl, IceServer, JwtAlgorithm, JwtKey, Listen, LogLevel, MetricsAccess, Origin, Secret,
     Switch, Value, duration_text,
 };
+
+use crate::turn::PortRange;
 
 const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 const LETS_ENCRYPT_STAGING: &str = "https://acme-staging-v02.api.letsencrypt.org/directory";
@@ -154,8 +157,8 @@ keys! {
         /// Address and port of HTTP. 8080 unless a domain is set, then 80. Other machines get a receive-only app and a
         /// link to HTTPS, unless HTTPS is off.
         http: Switch<Listen> = Switch::On(Listen::by_default(8080));
-        /// Address and port of STUN and TURN. Reserved: this version does not serve them.
-        turn: Switch<Listen> = Switch::Off;
+        /// Address and port of STUN and TURN, by UDP and TCP. TURN by TCP and TLS is on the HTTPS port as well.
+        turn: Switch<Listen> = Switch::On(Listen::by_default(3478));
         /// Directory for certificates, keys and the database. Made if missing.
         data: PathBuf = PathBuf::from("parlour-data");
         /// The server's public name. When set, a certificate is got by ACME and HTTPS moves to port 443.
@@ -248,6 +251,43 @@ keys! {
         /// Tell everybody who asks the ids of all PeerJS clients.
         peerjs_discovery: bool = false;
     }
+    /// The TURN relay, which carries calls where no direct way leads from one to the other.
+    relay: Relay {
+        /// Addresses of this computer that relays use, one for IPv4 and one for IPv6. None: those by which it reaches the Internet.
+        address: Vec<IpAddr> = Vec::new();
+        /// Those addresses as the Internet sees them, if a router translates them one to one.
+        external_address: Vec<IpAddr> = Vec::new();
+        /// UDP ports of relays.
+        port_range: PortRange = PortRange(49_152..=65_535);
+        /// Name or address by which clients reach the relay. None: the one by which they have reached this server.
+        host: Option<String> = None;
+        /// The realm of credentials. With up to eight characters the first answer to strangers stays short.
+        realm: String = "parlour".into();
+        /// The secret that credentials are made with, to be shared with other TURN servers. None: a new one at each start.
+        secret: Option<Secret> = None, secret;
+        /// How long a credential is good for making new relayed connections.
+        credential_ttl: Duration = Duration::from_secs(12 * 3600);
+        /// Peers that relays may reach although they are private or special addresses.
+        allow_peer: Vec<parlour_turn::Cidr> = Vec::new();
+        /// Peers that relays may never reach.
+        deny_peer: Vec<parlour_turn::Cidr> = Vec::new();
+        /// Relay TCP connections too (RFC 6062). Browsers do not use it.
+        tcp: bool = false;
+        /// Let a client keep its relay when its address changes (RFC 8016). Browsers do not use it.
+        mobility: bool = false;
+        /// Allocations at a time.
+        max_allocations: u32 = 10_000 => 1..=10_000_000;
+        /// Allocations of one participant.
+        allocations_per_user: u32 = 12 => 1..=1_000_000;
+        /// Allocations from one IP address.
+        allocations_per_address: u32 = 256 => 1..=10_000_000;
+        /// Kilobits per second of one allocation, each way. None: no limit.
+        kbps_per_allocation: Option<u32> = None;
+        /// Kilobits per second of one participant, both ways. None: no limit.
+        kbps_per_user: Option<u32> = None;
+        /// Kilobits per second of all relays together, both ways. None: no limit.
+        kbps_total: Option<u32> = None;
+    }
     /// Figures for Prometheus.
     metrics: Metrics {
         /// Who may read `/metrics`.
@@ -310,6 +350,9 @@ impl Config {
         if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
         {
             return Some(("compat.peerjs_key", "the key is a part of URLs: letters, digits, and - _ . only"));
+        }
+        if self.relay.secret.as_ref().is_some_and(|secret| secret.expose().len() < 16) {
+            return Some(("relay.secret", "relay.secret can be guessed: use at least 16 random characters"));
         }
         if self.auth.mode == AuthMode::Password && self.auth.password.is_none() && self.room.password.is_none() {
             return Some(("auth.password", "auth.mode is password, so auth.password or room.password must be set"));

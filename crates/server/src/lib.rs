@@ -9,6 +9,7 @@
 mod compat;
 pub mod config;
 mod http;
+mod ice;
 mod lifecycle;
 mod limits;
 mod listen;
@@ -19,15 +20,15 @@ mod storage;
 mod stream;
 pub mod tls;
 pub mod token_keys;
+pub mod turn;
 mod ws;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError};
 
-use parlour_signaling::IceServers;
 use serde::Serialize;
 
 pub use config::Config;
@@ -66,6 +67,12 @@ pub enum Error {
     /// The keys of tokens cannot be used.
     #[error(transparent)]
     TokenKeys(#[from] token_keys::TokenKeyError),
+    /// The relay does not start.
+    #[error("cannot start the TURN relay: {0}")]
+    Turn(parlour_net::relay::RelayError),
+    /// The rules of the relay contradict each other.
+    #[error("cannot start the TURN relay: {0}")]
+    TurnOptions(#[from] turn::OptionsError),
     /// The system refuses threads or signals.
     #[error("cannot start ({0})")]
     Runtime(io::Error),
@@ -83,6 +90,8 @@ pub struct Ready {
     pub https: Option<SocketAddr>,
     /// Where HTTP for clients of other systems is really listened for.
     pub compat: Option<SocketAddr>,
+    /// Where STUN and TURN are really listened for.
+    pub turn: Option<SocketAddr>,
     /// The address for a browser on this machine.
     pub local_url: String,
     /// Addresses for other devices on the network.
@@ -128,8 +137,9 @@ pub(crate) struct App {
     metrics: metrics::Metrics,
     recorder: storage::Recorder,
     admin_token: String,
-    ice_servers: IceServers,
     compat: compat::Compat,
+    ice: Arc<ice::Ice>,
+    auth: parlour_signaling::Auth,
     draining: AtomicBool,
     live: lifecycle::Live,
     /// Where HTTPS and HTTP are really listened for.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use parlour_signaling::message::{IceServer, RoomId};
+use parlour_signaling::message::RoomId;
 use parlour_signaling::{Auth, HubConfig, IceServers, PasswordHash};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
@@ -15,11 +15,13 @@ use crate::compat::Compat;
 use crate::config::{AuthMode, Config, Listen, Switch};
 use crate::http::assets::Assets;
 use crate::http::{Plain, accept, router};
+use crate::ice::Ice;
 use crate::limits::{Limits, TrustedProxies};
 use crate::metrics::Metrics;
 use crate::shards::{Shards, random};
 use crate::storage::Storage;
 use crate::tls::Tls;
+use crate::turn::Turn;
 use crate::{App, Error, Ready, at_port, in_url, listen, secret, token_keys};
 
 /// How often histograms are tidied.
@@ -44,8 +46,9 @@ impl Server {
         let retention = config.room.chat_history.on().copied().unwrap_or_default();
         let (storage, state) = Storage::open(&config.data, retention, &metrics)?;
         let admin_token = secret::admin_token(&config)?;
-        let ice_servers = ice_servers(&config);
-        let hub = hub_config(&config, Arc::clone(&ice_servers))?;
+        let ice = Arc::new(Ice::new(&config, Turn::start(&config)?));
+        let hub = hub_config(&config, Ice::for_hub(&ice))?;
+        let auth = hub.auth.clone();
 
         let limits = Limits::new(config.limits.conns_per_ip, config.limits.joins_per_min_per_ip);
         let recorder = storage.recorder(&metrics);
@@ -66,8 +69,9 @@ impl Server {
             metrics,
             recorder,
             admin_token,
-            ice_servers,
             compat: Compat::new(&config),
+            ice,
+            auth,
             draining: false.into(),
             live: Live::default(),
             bound: OnceLock::new(),
@@ -81,6 +85,7 @@ impl Server {
         let compat_addr = addr(compat.as_ref());
         let (https_addr, http_addr) = (addr(https.as_ref()), addr(http.as_ref()));
         let _ = app.bound.set((https_addr, http_addr));
+        app.ice.set_https(https_addr);
         let mut routes = router(Arc::clone(&app));
         if let Some(tls) = &tls {
             routes = routes.merge(tls.router());
@@ -109,6 +114,7 @@ impl Server {
             http: http_addr,
             https: https_addr,
             compat: compat_addr,
+            turn: app.ice.turn().and_then(Turn::addr),
             local_url: local_url(http_addr, https_addr),
             lan_urls: app.lan_urls(),
             fingerprint: tls.as_ref().map(|tls| tls.fingerprint()),
@@ -128,6 +134,9 @@ impl Server {
     /// Takes no longer than the setting `drain`, and mostly a few milliseconds: peer-to-peer media does not need the server meanwhile.
     pub async fn stop(self) {
         self.app.draining.store(true, Ordering::Relaxed);
+        if let Some(turn) = self.app.ice.turn() {
+            turn.drain();
+        }
         self.stop.send_replace(true);
         self.app.compat.stop();
         let state = self.app.shards.stop();
@@ -224,19 +233,6 @@ fn local_url(http: Option<SocketAddr>, https: Option<SocketAddr>) -> String {
 /// Threads that this machine runs at once.
 pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-fn ice_servers(config: &Config) -> IceServers {
-    let servers: Vec<IceServer> = config
-        .ice_servers
-        .iter()
-        .map(|server| IceServer {
-            urls: server.urls.clone(),
-            username: server.username.clone(),
-            credential: server.credential.as_ref().map(|secret| secret.expose().to_owned()),
-        })
-        .collect();
-    Arc::new(move |_, _| servers.clone())
 }
 
 fn hub_config(config: &Config, ice_servers: IceServers) -> Result<HubConfig, Error> {

@@ -156,3 +156,79 @@ async fn a_plain_request_to_the_socket_is_told_what_it_is() {
                    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: other.v9\r\n\r\n";
     assert_eq!(request(server.addr, upgrade).await.json()["code"], "unknown_version");
 }
+
+/// Asks `/v1/ice` with more headers; gives the answer and the servers that ask for credentials.
+async fn ice(server: &TestServer, query: &str, headers: &str) -> (common::Reply, Vec<serde_json::Value>) {
+    let head = format!("GET /v1/ice{query} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}\r\n", server.addr);
+    let reply = common::request(server.addr, &head).await;
+    let all = serde_json::from_str::<serde_json::Value>(&reply.body).unwrap()["ice_servers"].as_array().cloned();
+    let turn = all.unwrap_or_default().into_iter().filter(|one| one["credential"].is_string()).collect();
+    (reply, turn)
+}
+
+fn with_relay(config: &mut parlour_server::config::Config) {
+    use parlour_server::config::{Listen, Switch};
+    config.turn = Switch::On(Listen::at("127.0.0.1:0".parse().unwrap()));
+}
+
+#[tokio::test]
+async fn where_everybody_may_join_everybody_gets_credentials_for_the_relay() {
+    let server = TestServer::start(with_relay).await;
+    let (reply, turn) = ice(&server, "", "").await;
+    assert_eq!((reply.status, turn.len()), (200, 1));
+    let port = server.server.ready().turn.unwrap().port();
+    assert_eq!(turn[0]["urls"][0], format!("turn:127.0.0.1:{port}?transport=udp"));
+    let expiry: u64 = turn[0]["username"].as_str().unwrap().split(':').next().unwrap().parse().unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    assert!((now + 3_600..=now + 86_400).contains(&expiry), "short-lived");
+    assert!(turn[0]["nonce"].is_string() && turn[0]["realm"] == "parlour");
+
+    let mut ann = common::Client::connect(server.addr).await;
+    ann.hello("team", "Ann").await;
+    let welcome = ann.welcome().await;
+    let servers = welcome["ice_servers"].as_array().unwrap();
+    assert_eq!(servers[0]["urls"][0], format!("stun:127.0.0.1:{port}"));
+    assert!(servers[1]["username"].as_str().unwrap().ends_with(welcome["sid"].as_str().unwrap()), "the session's own");
+}
+
+#[tokio::test]
+async fn where_a_password_is_asked_for_the_relay_is_for_those_who_know_it() {
+    let server = TestServer::start(|config| {
+        with_relay(config);
+        config.auth.mode = parlour_server::config::AuthMode::Password;
+        config.auth.password = Some(parlour_server::config::Secret::new("sesame"));
+    })
+    .await;
+    let (reply, turn) = ice(&server, "", "").await;
+    assert_eq!((reply.status, turn.len()), (200, 0));
+    assert!(reply.body.contains("stun:"), "{}", reply.body);
+    assert_eq!(ice(&server, "", "Authorization: Bearer guessed\r\n").await.0.status, 401);
+    let (reply, turn) = ice(&server, "", "Authorization: Bearer sesame\r\n").await;
+    assert_eq!((reply.status, turn.len()), (200, 1));
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_get_ice_servers_only_if_they_are_named() {
+    let server = TestServer::start(|config| {
+        with_relay(config);
+        config.origins = vec![parlour_server::config::Origin::Exact("https://app.example".to_owned())];
+    })
+    .await;
+    let (reply, turn) = ice(&server, "", "Origin: https://app.example\r\n").await;
+    assert_eq!((reply.status, turn.len()), (200, 1));
+    assert_eq!(reply.headers["access-control-allow-origin"], "https://app.example");
+    assert_eq!(ice(&server, "", "Origin: https://evil.example\r\n").await.0.status, 403);
+    let head = format!(
+        "OPTIONS /v1/ice HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nOrigin: https://app.example\r\nAccess-Control-Request-Method: GET\r\n\r\n",
+        server.addr
+    );
+    let reply = common::request(server.addr, &head).await;
+    assert_eq!((reply.status, reply.headers["access-control-allow-headers"].as_str()), (204, "authorization"));
+}
+
+#[tokio::test]
+async fn the_relays_figures_are_among_the_metrics() {
+    let server = TestServer::start(with_relay).await;
+    assert_eq!(server.metric("parlour_turn_allocations").await, 0.0);
+    assert!(server.get("/metrics").await.body.contains("# TYPE parlour_turn_bytes_to_peers_total counter"));
+}

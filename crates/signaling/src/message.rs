@@ -142,6 +142,19 @@ pub struct IceServer {
     /// Password, for TURN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
+    /// Realm of the TURN server. With `nonce` it spares a client the round trip of a 401 (RFC 8489 §9.2). Browsers pass over both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub realm: Option<String>,
+    /// A nonce for this user name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<String>,
+}
+
+impl IceServer {
+    /// A STUN server, which asks for no credentials.
+    pub fn stun(url: String) -> Self {
+        Self { urls: vec![url], username: None, credential: None, realm: None, nonce: None }
+    }
 }
 
 /// How media flows in a room.

@@ -17,6 +17,11 @@ impl ChannelNumber {
     /// The last one.
     pub const MAX: Self = Self(0x4FFF);
 
+    /// A number in the wider range of RFC 5766 §11, 0x4000 to 0x7FFF, which old clients still use.
+    pub fn legacy(number: u16) -> Option<Self> {
+        (0x4000..=0x7FFF).contains(&number).then_some(Self(number))
+    }
+
     /// The number on the wire.
     pub const fn get(self) -> u16 {
         self.0
@@ -52,8 +57,13 @@ impl<'a> ChannelData<'a> {
     /// Reads a message; bytes behind its stated length are padding. `None` if the channel is out of range or the
     /// length reaches over the end (RFC 8656 §12.6).
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
+        Self::parse_legacy(bytes).filter(|message| message.channel <= ChannelNumber::MAX)
+    }
+
+    /// The same with the channels of RFC 5766 ([`ChannelNumber::legacy`]).
+    pub fn parse_legacy(bytes: &'a [u8]) -> Option<Self> {
         let (&[a, b, c, d], rest) = bytes.split_first_chunk::<4>()?;
-        let channel = ChannelNumber::try_from(u16::from_be_bytes([a, b])).ok()?;
+        let channel = ChannelNumber::legacy(u16::from_be_bytes([a, b]))?;
         let data = rest.get(..usize::from(u16::from_be_bytes([c, d])))?;
         Some(Self { channel, data })
     }

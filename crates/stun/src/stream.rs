@@ -35,7 +35,8 @@ pub fn frame_length(buffered: &[u8]) -> Result<FrameLength, FrameError> {
             }
             Ok(FrameLength::Message(HEADER_LEN + length))
         }
-        0x40..=0x4F => Ok(FrameLength::Message(4 + length.next_multiple_of(4))),
+        // Above 0x4F are the channels of RFC 5766.
+        0x40..=0x7F => Ok(FrameLength::Message(4 + length.next_multiple_of(4))),
         _ => Err(FrameError(start)),
     }
 }

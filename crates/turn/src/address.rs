@@ -80,6 +80,12 @@ impl FromStr for Cidr {
     }
 }
 
+impl std::fmt::Display for Cidr {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.base, self.prefix)
+    }
+}
+
 /// The IPv4 address that an IPv6 address stands for, if any: IPv4-mapped, IPv4-compatible, 6to4, NAT64 with the
 /// well-known prefixes (RFC 6052, RFC 8215) or one of `nat64`, and ISATAP.
 fn embedded(address: Ipv6Addr, nat64: &[Cidr]) -> Option<Ipv4Addr> {
@@ -160,6 +166,16 @@ impl PeerPolicy {
             IpAddr::V4(_) => None,
         };
         self.permits_form(address) && hidden.is_none_or(|v4| self.permits_form(v4))
+    }
+
+    /// Whether `allow` holds `address`.
+    pub(crate) fn names(&self, address: IpAddr) -> bool {
+        self.allow.iter().any(|range| range.contains(canonical(address)))
+    }
+
+    /// Whether `deny` holds `address`.
+    pub(crate) fn denies(&self, address: IpAddr) -> bool {
+        self.deny.iter().any(|range| range.contains(canonical(address)))
     }
 
     fn permits_form(&self, address: IpAddr) -> bool {

@@ -231,3 +231,40 @@ fn tcp_relays_that_are_switched_off_are_unsupported() {
     let mut ann = Hand::new(&f, tcp("192.0.2.9:1000"));
     assert_eq!(ann.ask(&mut f, Method::ALLOCATE, |w| w.put(&RequestedTransport::TCP)).code(), 442);
 }
+
+/// With one server a core, the kernel may deal a client's next connection to another one.
+#[test]
+fn what_a_client_carries_to_another_server_says_where_it_belongs() {
+    let server = |index| Fixture::with(Config { share: Share { index, count: 3 }, ..config() });
+    let (first, mut second) = (server(0), server(1));
+    let message = |method, fill: &dyn Fn(&mut parlour_stun::MessageWriter<'_>)| {
+        let mut bytes = Vec::new();
+        let id = parlour_stun::TransactionId([9; 12]);
+        let mut writer = parlour_stun::MessageWriter::new(&mut bytes, Class::Request, method, id);
+        fill(&mut writer);
+        writer.finish().unwrap();
+        bytes
+    };
+    let homes = |second: &Fixture, bytes: &[u8]| (first.server.home_of(bytes), second.server.home_of(bytes));
+
+    let (_, ticket, _) = mobile(&mut second);
+    let refresh = |ticket: &[u8]| message(Method::REFRESH, &|w| w.put(&MobilityTicket(ticket)));
+    assert_eq!(homes(&second, &refresh(&ticket)), (Some(1), None));
+    let forged = [&ticket[..31], &[ticket[31] ^ 1]].concat();
+    assert_eq!(homes(&second, &refresh(&forged)), (None, None), "only a genuine ticket moves anything");
+
+    let (mut ann, _, _) = tcp_allocation(&mut second);
+    let connection = connect(&mut second, &mut ann);
+    let bind = message(Method::CONNECTION_BIND, &|w| w.put(&ConnectionId(connection.0)));
+    assert_eq!(homes(&second, &bind), (Some(1), None));
+
+    let mut bob = Hand::of(&second, udp("192.0.2.10:1000"), "bob", "hidden");
+    let answer = bob.ask(&mut second, Method::ALLOCATE, |w| {
+        w.put(&RequestedTransport::UDP);
+        w.put(&EvenPort { reserve_next: true });
+    });
+    let token = answer.message().get::<ReservationToken>().unwrap().unwrap();
+    let allocate = message(Method::ALLOCATE, &|w| w.put(&token));
+    assert_eq!(homes(&second, &allocate), (Some(1), None));
+    assert_eq!(homes(&second, &message(Method::ALLOCATE, &|_| {})), (None, None));
+}

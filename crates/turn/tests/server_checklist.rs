@@ -9,7 +9,7 @@ use parlour_stun::{
     SecurityFeatures, TransactionId, userhash,
 };
 use parlour_turn::server::*;
-use parlour_turn::{Ecn, Transport};
+use parlour_turn::{Cidr, Ecn, Transport};
 use std::time::Duration;
 
 const PEER: &str = "203.0.113.5:4000";
@@ -830,5 +830,32 @@ fn nat_behaviour_discovery_answers_from_the_address_that_was_asked_for() {
         let message = Message::parse(&sent[0].bytes).unwrap();
         assert_eq!(message.get::<ResponseOrigin>().unwrap().unwrap().0, addr(from));
         assert_eq!(message.get::<OtherAddress>().unwrap().unwrap().0, discovery.alternate);
+    }
+}
+
+#[test]
+fn t8_channels_of_rfc_5766_are_taken_where_an_operator_wants_them() {
+    let mut f = Fixture::with(Config { legacy_channels: true, ..config() });
+    let mut ann = Hand::new(&f, udp("192.0.2.9:1000"));
+    ann.allocate(&mut f);
+    assert_eq!(ann.bind(&mut f, 0x7FFF, PEER), 0);
+    assert_eq!(ann.bind(&mut f, 0x8000, "203.0.113.5:4001"), 400);
+    assert_eq!(f.client_sends(ann.tuple, &[0x7F, 0xFF, 0, 1, 7])[0].bytes, [7]);
+}
+
+#[test]
+fn t16_services_beside_the_relay_are_reached_only_where_an_operator_has_named_its_address() {
+    let beside = "198.51.100.1:5432";
+    for (allow, deny, code) in
+        [(None, None, 403), (Some("198.51.100.1"), None, 0), (Some("198.51.100.1"), Some("198.51.100.1"), 403)]
+    {
+        let mut config = config();
+        config.peers.allow.extend(allow.map(|range| range.parse::<Cidr>().unwrap()));
+        config.peers.deny.extend(deny.map(|range| range.parse::<Cidr>().unwrap()));
+        let mut f = Fixture::with(config);
+        let mut ann = Hand::new(&f, udp("192.0.2.9:1000"));
+        ann.allocate(&mut f);
+        assert_eq!(ann.bind(&mut f, 0x4000, beside), code, "{allow:?} {deny:?}");
+        assert_eq!(ann.bind(&mut f, 0x4001, "198.51.100.1:3478"), 403, "never the server itself");
     }
 }

@@ -50,13 +50,14 @@ export const openPages = () => [...open];
  * - `prompt` (Chromium): `grant` answers yes to every question about devices, `deny` answers no.
  * - `hue` colours the picture of `file`.
  * - `netns` (Chromium): the network namespace it lives in.
+ * - `args` (Chromium), `prefs` (Firefox): more of its own settings.
  */
 export async function launch(kind, options = {}) {
   try {
-    return await (kind === 'firefox' ? launchFirefox() : launchChromium(options));
+    return await (kind === 'firefox' ? launchFirefox(options) : launchChromium(options));
   } catch (error) {
     console.error(`${kind} did not start, trying once more: ${String(error).split('\n')[0]}`);
-    return kind === 'firefox' ? launchFirefox() : launchChromium(options);
+    return kind === 'firefox' ? launchFirefox(options) : launchChromium(options);
   }
 }
 
@@ -75,9 +76,9 @@ async function launchChromium({ devices = 'fake', prompt = 'grant', hue = 'red',
   return {
     kind: 'chromium',
     version: browser.version(),
-    async newPage({ viewport = { width: 1280, height: 720 }, camera, colorScheme = 'light' } = {}) {
+    async newPage({ viewport = { width: 1280, height: 720 }, camera, relay, colorScheme = 'light' } = {}) {
       const context = await browser.newContext({ viewport, colorScheme, ignoreHTTPSErrors: true, locale: 'en-GB' });
-      await context.addInitScript(instrument, { camera });
+      await context.addInitScript(instrument, { camera, relay });
       const page = await context.newPage();
       return register(new ChromiumPage(page, context));
     },
@@ -85,19 +86,19 @@ async function launchChromium({ devices = 'fake', prompt = 'grant', hue = 'red',
   };
 }
 
-async function launchFirefox() {
+async function launchFirefox({ prefs = {} } = {}) {
   const browser = await puppeteer.launch({
     browser: 'firefox', executablePath: FIREFOX, headless: true, timeout: LAUNCH_TIMEOUT, protocolTimeout: LAUNCH_TIMEOUT,
-    acceptInsecureCerts: true, extraPrefsFirefox: FIREFOX_PREFS,
+    acceptInsecureCerts: true, extraPrefsFirefox: { ...FIREFOX_PREFS, ...prefs },
   });
   return {
     kind: 'firefox',
     version: await browser.version(),
-    async newPage({ viewport = { width: 1280, height: 720 }, camera } = {}) {
+    async newPage({ viewport = { width: 1280, height: 720 }, camera, relay } = {}) {
       const context = await browser.createBrowserContext();
       const page = await context.newPage();
       await page.setViewport(viewport);
-      await page.evaluateOnNewDocument(instrument, { camera });
+      await page.evaluateOnNewDocument(instrument, { camera, relay });
       return register(new FirefoxPage(page, context));
     },
     close: () => browser.close(),

@@ -48,6 +48,23 @@ export class Network {
     this.#nft('add chain inet cut server { type filter hook input priority 0; }', 'add rule inet cut server iifname "ann" drop', 'add rule inet cut server iifname "bob" drop');
   }
 
+  /** Drops all UDP of both homes, to the server and to each other, as some offices and hotels do. */
+  cutUdp() {
+    this.#nft(
+      'add chain inet cut noudp-in { type filter hook input priority 0; }', 'add rule inet cut noudp-in meta l4proto udp drop',
+      'add chain inet cut noudp-forward { type filter hook forward priority 0; }', 'add rule inet cut noudp-forward meta l4proto udp drop',
+    );
+  }
+
+  /** Lets both homes reach nothing but this TCP port of the server. */
+  cutAllBut(port) {
+    this.#nft(
+      'add chain inet cut only-in { type filter hook input priority 0; }', `add rule inet cut only-in iifname { "ann", "bob" } tcp dport != ${port} drop`,
+      'add rule inet cut only-in iifname { "ann", "bob" } meta l4proto != tcp drop',
+      'add chain inet cut only-forward { type filter hook forward priority 0; }', 'add rule inet cut only-forward drop',
+    );
+  }
+
   /** Takes back every cut. */
   mend() {
     this.#nft('delete table inet cut', 'add table inet cut');

@@ -1,6 +1,7 @@
 // Runs in every page before its own scripts: remembers its peer connections, so that a test can read what the browser itself measures.
 // `camera` is all that the camera is able to do: a mesh of real cameras is more than a machine with two processors can encode.
-export function instrument({ camera } = {}) {
+// `relay` (udp, tcp or tls) leaves the page's connections only TURN by that transport.
+export function instrument({ camera, relay } = {}) {
   if (globalThis.probe) return;
   const devices = navigator.mediaDevices;
   if (camera && devices) {
@@ -8,11 +9,15 @@ export function instrument({ camera } = {}) {
     devices.getUserMedia = ({ video, ...rest }) => ask({ ...rest, ...(video && { video: { ...(video.deviceId && { deviceId: video.deviceId }), ...camera } }) });
   }
   const connections = [];
+  const transportOf = (url) => (url.startsWith('turns:') ? 'tls' : /transport=(\w+)/.exec(url)?.[1] ?? 'udp');
+  const only = (transport, servers = []) => servers
+    .map((server) => ({ ...server, urls: [server.urls].flat().filter((url) => url.startsWith('turn') && transportOf(url) === transport) }))
+    .filter(({ urls }) => urls.length > 0);
   const Native = globalThis.RTCPeerConnection;
   if (Native) {
     globalThis.RTCPeerConnection = new Proxy(Native, {
-      construct(target, args) {
-        const connection = Reflect.construct(target, args);
+      construct(target, [config, ...rest]) {
+        const connection = Reflect.construct(target, [relay ? { ...config, iceTransportPolicy: 'relay', iceServers: only(relay, config?.iceServers) } : config, ...rest]);
         connections.push(connection);
         return connection;
       },
@@ -43,6 +48,7 @@ export function instrument({ camera } = {}) {
       srtpCipher: transport?.srtpCipher,
       local: byId.get(pair?.localCandidateId)?.candidateType,
       remote: byId.get(pair?.remoteCandidateId)?.candidateType,
+      relayProtocol: byId.get(pair?.localCandidateId)?.relayProtocol,
     };
   }
 

@@ -19,7 +19,7 @@ export async function startServer({ args = [], netns, name = 'server' } = {}) {
   if (!fs.existsSync(BINARY)) throw new Error(`${BINARY} is not there: build it with \`cargo build\`, or set TEST_PARLOUR_BIN.`);
   const data = fs.mkdtempSync(path.join(os.tmpdir(), 'parlour-test-'));
   const server = new Server(data, args, netns, out('logs', `${path.basename(process.argv[1] ?? 'x', '.test.mjs')}-${name}-${++started}.log`));
-  await server.start(netns ? ['--listen', '0.0.0.0:8443', '--http', '0.0.0.0:8080'] : ['--listen', '127.0.0.1:0', '--http', '127.0.0.1:0']);
+  await server.start(netns ? ['--listen', '0.0.0.0:8443', '--http', '0.0.0.0:8080', '--turn', '0.0.0.0:3478'] : ['--listen', '127.0.0.1:0', '--http', '127.0.0.1:0', '--turn', '127.0.0.1:0']);
   return server;
 }
 
@@ -60,7 +60,7 @@ class Server {
     const port = (url) => new URL(url).port;
     const host = addresses[1].split(':')[0];
     // After a restart the same ports: pages have them in their address.
-    this.#addresses = ['--listen', `${host}:${port(this.https)}`, '--http', `${host}:${port(this.http)}`];
+    this.#addresses = ['--listen', `${host}:${port(this.https)}`, '--http', `${host}:${port(this.http)}`, '--turn', this.turn.replace('127.0.0.1', host)];
   }
 
   /** Ends it with `signal`, and waits until it has. */

@@ -679,6 +679,14 @@ username?: string
  * Password, for TURN.
  */
 credential?: string
+/**
+ * Realm of the TURN server. With `nonce` it spares a client the round trip of a 401 (RFC 8489 §9.2). Browsers pass over both.
+ */
+realm?: string
+/**
+ * A nonce for this user name.
+ */
+nonce?: string
 }
 /**
  * The limits that the server holds this session to.

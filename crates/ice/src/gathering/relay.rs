@@ -221,9 +221,8 @@ impl Agent {
     /// A server that will not relay to a peer says nothing about any other peer.
     fn unreachable_by_relay(&mut self, id: RelayId, peers: &[IpAddr]) {
         let locals = &self.transports.locals;
-        let of_relay = |local: usize| {
-            locals.get(local).is_some_and(|l| matches!(l.base, Base::Relay(relay, _) if relay == id))
-        };
+        let of_relay =
+            |local: usize| locals.get(local).is_some_and(|l| matches!(l.base, Base::Relay(relay, _) if relay == id));
         for generation in &mut self.generations {
             for pair in &mut generation.pairs {
                 if of_relay(pair.local) && peers.contains(&pair.address.ip()) && !pair.valid {
@@ -237,18 +236,15 @@ impl Agent {
         let Some(relay) = self.transports.relays.get(&id) else { return };
         let (index, interface, socket) = (relay.index, relay.interface, relay.socket);
         let config = relay.client.config().follow(server, domain.as_deref());
-        let local = socket.or_else(|| {
-            self.gathering.sockets.iter().map(|socket| socket.local).find(|local| local.ip() == interface)
-        });
+        let local = socket
+            .or_else(|| self.gathering.sockets.iter().map(|socket| socket.local).find(|local| local.ip() == interface));
         let socket = self.gathering.sockets.iter().find(|socket| Some(socket.local) == local).cloned();
         self.forget_relay(now, id);
         match (config, socket) {
             (Ok(config), Some(socket)) => self.begin_relay(now, &socket, config, index, domain),
-            (Err(refused), _) => self.events.push_back(Event::GatheringError {
-                server,
-                code: 300,
-                reason: refused.to_string(),
-            }),
+            (Err(refused), _) => {
+                self.events.push_back(Event::GatheringError { server, code: 300, reason: refused.to_string() })
+            }
             _ => {}
         }
     }

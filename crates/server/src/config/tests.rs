@@ -9,7 +9,7 @@ use super::*;
 const SAMPLES: &[(&str, &str, &str)] = &[
     ("listen", "127.0.0.1:9443", "'127.0.0.1:9443'"),
     ("http", "off", "'off'"),
-    ("turn", ":3478", "3478"),
+    ("turn", ":3479", "3479"),
     ("data", "/var/lib/parlour", "'/var/lib/parlour'"),
     ("domain", "meet.example.org", "'meet.example.org'"),
     ("cert", "cert.pem", "'cert.pem'"),
@@ -57,6 +57,23 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("compat.relay_any", "true", "true"),
     ("compat.peerjs_key", "ours", "'ours'"),
     ("compat.peerjs_discovery", "true", "true"),
+    ("relay.address", "192.0.2.1,2001:db8::1", "['192.0.2.1', '2001:db8::1']"),
+    ("relay.external_address", "198.51.100.1", "['198.51.100.1']"),
+    ("relay.port_range", "50000-50999", "'50000-50999'"),
+    ("relay.host", "turn.example.org", "'turn.example.org'"),
+    ("relay.realm", "example", "'example'"),
+    ("relay.secret", "0123456789abcdef", "'0123456789abcdef'"),
+    ("relay.credential_ttl", "1h", "'1h'"),
+    ("relay.allow_peer", "10.0.0.0/8,fd00::/8", "['10.0.0.0/8', 'fd00::/8']"),
+    ("relay.deny_peer", "192.0.2.7", "['192.0.2.7']"),
+    ("relay.tcp", "true", "true"),
+    ("relay.mobility", "true", "true"),
+    ("relay.max_allocations", "7", "7"),
+    ("relay.allocations_per_user", "7", "7"),
+    ("relay.allocations_per_address", "7", "7"),
+    ("relay.kbps_per_allocation", "7000", "7000"),
+    ("relay.kbps_per_user", "7000", "7000"),
+    ("relay.kbps_total", "7000", "7000"),
     ("metrics.access", "public", "'public'"),
     ("log.level", "debug", "'debug'"),
     ("log.json", "true", "true"),
@@ -199,7 +216,7 @@ fn the_printed_configuration_can_be_read_again() {
     let mut inputs = Inputs::default();
     for (path, text, _) in SAMPLES {
         // cert and domain exclude each other; secrets are masked.
-        if !["cert", "key", "auth.jwt", "ice_servers", "acme_directory"].contains(path) {
+        if !["cert", "key", "auth.jwt", "ice_servers", "acme_directory", "relay.secret"].contains(path) {
             inputs.flags.push((path, vec![(*text).to_owned()]));
         }
     }

@@ -102,6 +102,45 @@ impl Value for PathBuf {
     }
 }
 
+impl Value for IpAddr {
+    const ALLOWED: &'static str = "an IP address";
+    const METAVAR: &'static str = "IP";
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        text.parse().map_err(nothing_more)
+    }
+
+    fn to_toml(&self) -> Toml {
+        Toml::String(self.to_string())
+    }
+}
+
+impl Value for crate::turn::PortRange {
+    const ALLOWED: &'static str = r#"two ports from 1024 to 65535, as in "49152-65535""#;
+    const METAVAR: &'static str = "FIRST-LAST";
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        text.parse()
+    }
+
+    fn to_toml(&self) -> Toml {
+        Toml::String(self.to_string())
+    }
+}
+
+impl Value for parlour_turn::Cidr {
+    const ALLOWED: &'static str = r#"an IP address or a range of them, such as "10.0.0.0/8" or "fd00::/8""#;
+    const METAVAR: &'static str = "CIDR";
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|error: parlour_turn::CidrError| error.to_string())
+    }
+
+    fn to_toml(&self) -> Toml {
+        Toml::String(self.to_string())
+    }
+}
+
 /// An optional value; the empty text is "not set".
 impl<T: Value> Value for Option<T> {
     const ALLOWED: &'static str = T::ALLOWED;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Request, Response, StatusCode};
-use parlour_signaling::message::{IceServer, SessionId};
 use serde::Serialize;
 
 use super::{Client, headers, json};
@@ -43,14 +42,4 @@ pub(super) async fn info(State(app): State<Arc<App>>, request: Request<Body>) ->
         lan: app.lan_urls(),
     };
     json(StatusCode::OK, &info)
-}
-
-/// `/v1/ice`: the STUN and TURN servers, for a connection test before any room is joined.
-pub(super) async fn ice(State(app): State<Arc<App>>) -> Response<Body> {
-    #[derive(Serialize)]
-    struct Ice {
-        ice_servers: Vec<IceServer>,
-    }
-    let unix_s = crate::shards::now().unix_ms / 1000;
-    json(StatusCode::OK, &Ice { ice_servers: (app.ice_servers)(&SessionId("check".to_owned()), unix_s) })
 }

@@ -3,6 +3,7 @@
 mod admin;
 pub(crate) mod assets;
 pub(crate) mod headers;
+mod ice;
 mod info;
 mod serve;
 
@@ -40,7 +41,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/r/{room}", get(page))
         .route("/v1/ws", any(crate::ws::upgrade))
         .route("/v1/info", get(info::info))
-        .route("/v1/ice", get(info::ice))
+        .route("/v1/ice", get(ice::servers).options(ice::preflight))
         .route("/healthz", get(healthy))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
@@ -141,7 +142,13 @@ async fn metrics(State(app): State<Arc<App>>, request: Request<Body>) -> Respons
             "Metrics are for this machine, or with `Authorization: Bearer` and the administrator's token. See the setting `metrics.access`.",
         );
     }
-    text(StatusCode::OK, app.metrics.render(app.shards.census()))
+    let mut figures = app.metrics.render(app.shards.census());
+    if app.ice.turn().is_some() {
+        let asked = Arc::clone(&app);
+        let report = tokio::task::spawn_blocking(move || asked.ice.turn().map(crate::turn::Turn::report)).await;
+        figures.extend(report.ok().flatten().map(|report| crate::turn::figures::render(&report)));
+    }
+    text(StatusCode::OK, figures)
 }
 
 /// Whether a request comes from a program on this machine: over loopback, not passed on by a proxy, and not from a page elsewhere whose name

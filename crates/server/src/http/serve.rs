@@ -12,6 +12,8 @@ use axum::http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use parlour_net::relay::Accepted;
+use tokio::io::AsyncBufReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
@@ -23,6 +25,7 @@ use crate::limits::Slot;
 use crate::listen::Speaks;
 use crate::stream::{Guarded, Stream};
 use crate::tls::Tls;
+use crate::turn::ALPN;
 
 /// How long a client may take to say something, for the TLS handshake, and for the head of a request.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -83,17 +86,43 @@ async fn connection(app: Arc<App>, stream: TcpStream, peer: SocketAddr, plain: P
     match tokio::time::timeout(PATIENCE, Speaks::peek(&stream)).await {
         Ok(Ok(Some(Speaks::Tls))) => {}
         Ok(Ok(Some(Speaks::Http))) => return redirect(stream).await,
-        // STUN and ICE-TCP have no server here, so the client gets to know as soon as possible.
+        Ok(Ok(Some(Speaks::Stun))) => return turn(&app, stream, None, peer),
         _ => return,
     }
     let handshake = TlsAcceptor::from(tls.server_config()).accept(stream);
-    let stream = match tokio::time::timeout(PATIENCE, handshake).await {
+    let mut stream = match tokio::time::timeout(PATIENCE, handshake).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return tracing::debug!(%peer, %error, "TLS handshake failed"),
         Err(_) => return tracing::debug!(%peer, "TLS handshake took too long"),
     };
-    let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    let alpn = stream.get_ref().1.alpn_protocol();
+    let http2 = alpn == Some(b"h2");
+    // Who names no protocol is told by the first byte, as without TLS.
+    let speaks = match alpn {
+        Some(ALPN) => Some(Speaks::Stun),
+        Some(_) => Some(Speaks::Http),
+        None => match tokio::time::timeout(PATIENCE, stream.fill_buf()).await {
+            Ok(Ok(bytes)) => bytes.first().map(|byte| Speaks::by_first_byte(*byte)),
+            _ => None,
+        },
+    };
+    match speaks {
+        Some(Speaks::Http) => {}
+        Some(Speaks::Stun) => {
+            let (stream, session) = stream.into_inner();
+            return turn(&app, stream, Some(Box::new(session)), peer);
+        }
+        _ => return,
+    }
     http(&app, Stream::Tls(Box::new(stream)), Client { peer, tls: true }, router, http2).await;
+}
+
+/// Gives a connection that speaks TURN to the relay.
+fn turn(app: &App, stream: TcpStream, session: Option<Box<rustls::ServerConnection>>, client: SocketAddr) {
+    let Some(turn) = app.ice.turn() else { return };
+    let Ok(server) = stream.local_addr() else { return };
+    let Ok(stream) = stream.into_std() else { return };
+    turn.take(Accepted { stream, session, received: Vec::new(), client, server });
 }
 
 async fn http(app: &Arc<App>, stream: Stream, client: Client, router: Router, http2: bool) {

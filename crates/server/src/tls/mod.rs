@@ -83,7 +83,7 @@ impl Tls {
         Ok(Arc::new(Tls { resolver, server_config, own: Mutex::new(own), acme, changed, site }))
     }
 
-    /// The configuration for accepting TLS: versions 1.2 and 1.3, ALPN `h2` and `http/1.1`. Certificates may change
+    /// The configuration for accepting TLS: versions 1.2 and 1.3, ALPN `h2`, `http/1.1` and `stun.turn`. Certificates may change
     /// behind it at any time.
     pub fn server_config(&self) -> Arc<ServerConfig> {
         self.server_config.clone()
@@ -167,7 +167,8 @@ fn server_config(resolver: Arc<Resolver>, acme: bool) -> Result<ServerConfig, Tl
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
         .with_no_client_auth()
         .with_cert_resolver(resolver);
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    // TURN shares the port (RFC 7443).
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec(), crate::turn::ALPN.to_vec()];
     if acme {
         config.alpn_protocols.push(resolver::ACME_TLS.to_vec());
     }

@@ -39,9 +39,9 @@ pub(super) enum Admission {
 }
 
 /// Serves a connection from its upgrade to its end.
-pub(super) async fn run(app: Arc<App>, upgrade: OnUpgrade, client: IpAddr, admission: Admission) {
+pub(super) async fn run(app: Arc<App>, upgrade: OnUpgrade, client: IpAddr, host: Box<str>, admission: Admission) {
     let _live = app.enter();
-    let Some((mut connection, _slot)) = Box::pin(start(&app, upgrade, client, admission)).await else { return };
+    let Some((mut connection, _slot)) = Box::pin(start(&app, upgrade, client, host, admission)).await else { return };
     let end = connection.talk().await;
     Box::pin(connection.finish(end)).await;
 }
@@ -55,7 +55,13 @@ struct Connection {
 }
 
 /// Takes the socket over from HTTP and waits for the first message, which says to which room, and so to which shard, it belongs.
-async fn start(app: &Arc<App>, upgrade: OnUpgrade, client: IpAddr, admission: Admission) -> Option<(Connection, Slot)> {
+async fn start(
+    app: &Arc<App>,
+    upgrade: OnUpgrade,
+    client: IpAddr,
+    host: Box<str>,
+    admission: Admission,
+) -> Option<(Connection, Slot)> {
     let mut socket = talk::take_over(upgrade, app.message_bytes()).await?;
     let slot = match admission {
         Admission::Welcome(slot) => slot,
@@ -95,6 +101,7 @@ async fn start(app: &Arc<App>, upgrade: OnUpgrade, client: IpAddr, admission: Ad
     };
     let conn = app.shards.next_conn();
     let outbox = Arc::new(Outbox::default());
+    app.ice.remember(conn, host);
     shard.open(conn, client, Arc::clone(&outbox));
     if shard.first_message(conn, &first, forgotten) {
         app.limits.unjoin(client);
@@ -134,6 +141,7 @@ impl Connection {
                 self.talk.take_rest()
             }
         };
+        self.app.ice.forget(self.conn);
         self.shard.close(self.conn);
         if let Some((code, reason)) = close {
             shut(&self.app, self.talk.socket, code, Utf8Bytes::from_static(reason)).await;

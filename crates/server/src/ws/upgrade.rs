@@ -41,8 +41,9 @@ pub(crate) async fn upgrade(State(app): State<Arc<App>>, mut request: Request<Bo
     };
     let secure = request.extensions().get::<Client>().is_some_and(|client| client.tls);
     tracing::debug!(%client, secure, "signaling connection");
+    let host = headers::host(&request).map_or_else(|| "localhost".into(), |host| host.host().into());
     let upgraded = hyper::upgrade::on(&mut request);
-    tokio::spawn(connection::run(app, upgraded, client, admission));
+    tokio::spawn(connection::run(app, upgraded, client, host, admission));
 
     let mut response = switch_protocols(accept);
     if offers_ours {

@@ -26,6 +26,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub fn config(data: &Path) -> Config {
     let mut config = Config { data: data.to_owned(), ..Config::default() };
     config.listen = Switch::Off;
+    config.turn = Switch::Off;
     config.http = Switch::On(Listen::at("127.0.0.1:0".parse().unwrap()));
     config.limits.conns_per_ip = 1_000_000;
     config.limits.joins_per_min_per_ip = 1_000_000;

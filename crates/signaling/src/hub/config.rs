@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::bucket::Rate;
+use crate::frame::ConnId;
 use crate::message::{IceServer, Limits, SessionId};
 use crate::password::PasswordHash;
 use crate::permission::Permissions;
 use crate::token::KeySet;
 
-/// Makes the STUN and TURN servers for one session, with credentials of its own. Its second argument is the time in seconds since the Unix epoch.
-pub type IceServers = Arc<dyn Fn(&SessionId, u64) -> Vec<IceServer> + Send + Sync>;
+/// Makes the STUN and TURN servers for one session on this connection, with credentials of its own. The last argument is the time in seconds
+/// since the Unix epoch.
+pub type IceServers = Arc<dyn Fn(&SessionId, ConnId, u64) -> Vec<IceServer> + Send + Sync>;
 
 /// Who may come in.
 #[derive(Clone, Debug, Default)]
@@ -98,7 +100,7 @@ impl Default for HubConfig {
             burst: 200,
             chat_chars: 4000,
             caps: Vec::new(),
-            ice_servers: Arc::new(|_, _| Vec::new()),
+            ice_servers: Arc::new(|_, _, _| Vec::new()),
         }
     }
 }

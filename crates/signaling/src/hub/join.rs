@@ -316,7 +316,7 @@ impl Hub {
         let Some(session) = self.sessions.get(index) else { return };
         let Some(conn) = session.conn() else { return };
         let sid = session.sid.session();
-        let ice_servers = (self.config.ice_servers)(&sid, now.unix_ms / 1000);
+        let ice_servers = (self.config.ice_servers)(&sid, conn, now.unix_ms / 1000);
         let tail = Tail::of(&ServerMessage::Welcome {
             sid,
             secret: session.secret.plain(),

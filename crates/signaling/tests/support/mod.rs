@@ -37,9 +37,7 @@ pub struct World {
 pub fn config() -> HubConfig {
     HubConfig {
         node: "example".to_owned(),
-        ice_servers: Arc::new(|_, _| {
-            vec![IceServer { urls: vec!["stun:example.org:3478".to_owned()], username: None, credential: None }]
-        }),
+        ice_servers: Arc::new(|_, _, _| vec![IceServer::stun("stun:example.org:3478".to_owned())]),
         ..HubConfig::default()
     }
 }

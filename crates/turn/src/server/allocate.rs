@@ -1,5 +1,6 @@
 //! Allocate: what is wanted, and the binding of its ports (RFC 8656 §7.2).
 
+use super::accounts::Account;
 use super::allocation::{Allocation, Phase, Relay, RelayOwner, RelayTransport, Wish};
 use super::limiter::TokenBucket;
 use super::reply::{respond, send};
@@ -15,6 +16,7 @@ use parlour_stun::attribute::{
     XorRelayedAddress,
 };
 use parlour_stun::{Class, MessageWriter, Method};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How often another port is tried when the system says that one is taken.
@@ -54,14 +56,14 @@ impl Server {
         if self.draining {
             return self.turn_away(request, out);
         }
-        if self.allocations.len() >= self.config.quotas.allocations {
-            return Err(ErrorCode::INSUFFICIENT_CAPACITY);
-        }
-        let user = self
-            .take_quota(now, quota_holder(&request.identity), request.tuple.client.ip())
-            .ok_or(ErrorCode::ALLOCATION_QUOTA_REACHED)?;
+        let account = self.config.accounts.open(
+            now,
+            &self.config.quotas,
+            quota_holder(&request.identity),
+            request.tuple.client.ip(),
+        )?;
         let token = wanted.token;
-        let slot = self.insert_allocation(now, request, wanted, user);
+        let slot = self.insert_allocation(now, request, wanted, account);
         match token.and_then(|token| self.reservations.remove(&token)) {
             Some(relay) => self.adopt_reservation(slot, relay),
             None => self.request_binds(slot),
@@ -151,7 +153,13 @@ impl Server {
         if self.ports.has_family(family) { Ok(([Some(family), None], None)) } else { Err(unsupported) }
     }
 
-    fn insert_allocation(&mut self, now: Instant, request: &Request<'_, '_>, wanted: Wanted, user: u32) -> u32 {
+    fn insert_allocation(
+        &mut self,
+        now: Instant,
+        request: &Request<'_, '_>,
+        wanted: Wanted,
+        account: Arc<Account>,
+    ) -> u32 {
         self.serial = self.serial.wrapping_add(1);
         let entry = self.allocations.vacant_entry();
         let id = AllocationId { slot: entry.key() as u32, serial: self.serial };
@@ -161,7 +169,7 @@ impl Server {
             id,
             tuple: request.tuple,
             identity: request.identity.clone(),
-            user,
+            account,
             quota_address: request.tuple.client.ip(),
             transport: wanted.transport,
             relays: [None; 2],
@@ -223,7 +231,9 @@ impl Server {
             if wish.reserve {
                 let mut token = [0; 8];
                 (self.rng)(&mut token);
-                let token = u64::from_ne_bytes(token);
+                // The remainder says which server keeps the port.
+                let (token, share) = (u64::from_ne_bytes(token), self.config.share);
+                let token = (token - token % u64::from(share.count)).saturating_add(share.index.into());
                 let next = std::net::SocketAddr::new(address.ip(), address.port() + 1);
                 let sibling = self.open_relay(next, transport, RelayOwner::Reservation { token, by: id });
                 self.reservations.insert(token, sibling);

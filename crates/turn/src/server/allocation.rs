@@ -1,5 +1,6 @@
 //! What the server holds for one client: kept small, since there may be a hundred thousand of them.
 
+use super::accounts::Account;
 use super::auth::Identity;
 use super::limiter::TokenBucket;
 use super::small_map::SmallMap;
@@ -8,6 +9,7 @@ use crate::FiveTuple;
 use parlour_stun::attribute::AddressFamily;
 use parlour_stun::{ChannelNumber, TransactionId};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// The protocol between server and peer.
@@ -109,7 +111,8 @@ pub(super) struct Allocation {
     pub(super) id: AllocationId,
     pub(super) tuple: FiveTuple,
     pub(super) identity: Identity,
-    pub(super) user: u32,
+    /// Whose quotas it counts against.
+    pub(super) account: Arc<Account>,
     /// The client address that the quota was taken for.
     pub(super) quota_address: IpAddr,
     pub(super) transport: RelayTransport,

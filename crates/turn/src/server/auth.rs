@@ -98,6 +98,11 @@ impl Nonces {
         self
     }
 
+    /// The key of mobility tickets: servers that take each other's nonces know each other's tickets too.
+    pub(super) fn ticket_key(&self) -> HmacSha256 {
+        HmacSha256::new(&self.mac.sign(b"mobility ticket"))
+    }
+
     /// A nonce for a user who has not asked yet.
     pub fn for_user(&self, username: &str, unix_s: u64) -> String {
         self.full(Holder::User(username), unix_s as u32)

@@ -1,5 +1,6 @@
 //! What an operator decides.
 
+use super::accounts::Accounts;
 use crate::address::PeerPolicy;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -31,6 +32,24 @@ pub struct NatDiscovery {
     pub alternate: SocketAddr,
 }
 
+/// Which of several servers behind the same addresses this one is: one a core.
+///
+/// What clients carry from one server to another (CONNECTION-ID, MOBILITY-TICKET) says by itself whose it is, see
+/// [`Server::home_of`](super::Server::home_of).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Which one, from 0.
+    pub index: u32,
+    /// How many there are; at least 1.
+    pub count: u32,
+}
+
+impl Default for Share {
+    fn default() -> Self {
+        Self { index: 0, count: 1 }
+    }
+}
+
 /// How much of everything one may have. `None` is no limit.
 #[derive(Clone, Copy, Debug)]
 pub struct Quotas {
@@ -50,6 +69,8 @@ pub struct Quotas {
     pub allocation_rate: Option<u64>,
     /// Bytes per second of one user, all allocations and both ways together.
     pub user_rate: Option<u64>,
+    /// Bytes per second of everybody, both ways together.
+    pub total_rate: Option<u64>,
 }
 
 impl Default for Quotas {
@@ -63,6 +84,7 @@ impl Default for Quotas {
             connections: 16,
             allocation_rate: None,
             user_rate: None,
+            total_rate: None,
         }
     }
 }
@@ -75,14 +97,21 @@ pub struct Config {
     pub realm: String,
     /// Where relays listen: at most one address of each family is used, the first.
     pub relays: Vec<RelayAddress>,
-    /// The ports that relays use.
+    /// The ports that relays of this server use.
     pub ports: RangeInclusive<u16>,
+    /// The ports that relays of all servers at these addresses use, if there are more than this one: clients may reach
+    /// each other's relays. Holds `ports`.
+    pub all_ports: Option<RangeInclusive<u16>>,
+    /// Which of several servers this is.
+    pub share: Share,
     /// The server's own listeners, which no client may reach through it.
     pub listeners: Vec<SocketAddr>,
     /// Which peers clients may reach.
     pub peers: PeerPolicy,
     /// The limits.
     pub quotas: Quotas,
+    /// What counts against the limits, shared with the other servers of this relay.
+    pub accounts: Accounts,
     /// The lifetime that an allocation gets if none is asked for (RFC 8656 §3.2), and the least that it gets.
     pub default_lifetime: Duration,
     /// The longest lifetime.
@@ -101,6 +130,8 @@ pub struct Config {
     pub tcp_low_ports: bool,
     /// Whether allocations may move to another client address (RFC 8016).
     pub mobility: bool,
+    /// Whether channel numbers from 0x5000 to 0x7FFF are taken, which clients of RFC 5766 choose.
+    pub legacy_channels: bool,
     /// Where clients are sent while this server drains (RFC 8489 §10).
     pub alternate_server: Option<SocketAddr>,
     /// NAT behaviour discovery, where two addresses exist.
@@ -113,9 +144,12 @@ impl Default for Config {
             realm: "parlour".to_owned(),
             relays: Vec::new(),
             ports: 49_152..=65_535,
+            all_ports: None,
+            share: Share::default(),
             listeners: Vec::new(),
             peers: PeerPolicy::default(),
             quotas: Quotas::default(),
+            accounts: Accounts::default(),
             default_lifetime: Duration::from_secs(600),
             max_lifetime: Duration::from_secs(3_600),
             challenges_per_second: 64,
@@ -125,6 +159,7 @@ impl Default for Config {
             tcp_relay: false,
             tcp_low_ports: false,
             mobility: false,
+            legacy_channels: false,
             alternate_server: None,
             nat_discovery: None,
         }
@@ -158,6 +193,9 @@ pub enum ConfigError {
     /// No port, or well-known ones.
     #[error("the port range {0}-{1} must not be empty nor reach below 1024")]
     Ports(u16, u16),
+    /// A share that is none.
+    #[error("server {0} of {1} cannot be: count from 0")]
+    Share(u32, u32),
     /// A lifetime of zero, or a default above the maximum.
     #[error("the default lifetime of {0:?} must be between 1 s and the longest of {1:?}")]
     Lifetimes(Duration, Duration),
@@ -190,6 +228,9 @@ impl Config {
         }
         if self.ports.is_empty() || *self.ports.start() < 1024 {
             return Err(ConfigError::Ports(*self.ports.start(), *self.ports.end()));
+        }
+        if self.share.index >= self.share.count {
+            return Err(ConfigError::Share(self.share.index, self.share.count));
         }
         if self.default_lifetime < Duration::from_secs(1) || self.default_lifetime > self.max_lifetime {
             return Err(ConfigError::Lifetimes(self.default_lifetime, self.max_lifetime));

@@ -7,8 +7,10 @@ use super::requests::Request;
 use super::timers::Timer;
 use super::{AllocationId, EndReason, IoRequest, RelayId, Server, Via};
 use crate::{FiveTuple, Outbox};
-use parlour_stun::attribute::{AddressFamily, ConnectionId, ErrorCode, XorPeerAddress};
-use parlour_stun::{Class, MessageWriter, Method, TransactionId};
+use parlour_stun::attribute::{
+    AddressFamily, ConnectionId, ErrorCode, MobilityTicket, ReservationToken, XorPeerAddress,
+};
+use parlour_stun::{Class, Message, MessageWriter, Method, TransactionId};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -81,9 +83,12 @@ impl Server {
         peer: SocketAddr,
         state: State,
     ) -> Connection {
-        let mut number = self.random_u32();
+        // The remainder says whose it is.
+        let share = self.config.share;
+        let random = self.random_u32();
+        let mut number = (random - random % share.count).checked_add(share.index).unwrap_or(share.index);
         while number == 0 || self.connections.contains_key(&number) {
-            number = number.wrapping_add(1);
+            number = number.checked_add(share.count).unwrap_or(share.index);
         }
         let deadline = now + PATIENCE;
         self.connections.insert(number, PeerConnection { allocation, state, deadline });
@@ -188,6 +193,24 @@ impl Server {
             writer.finish().is_ok()
         });
         Some(connection)
+    }
+
+    /// Which of the servers behind one address a message is for, if it names another one than this: a ConnectionBind
+    /// by its CONNECTION-ID, a Refresh by a genuine MOBILITY-TICKET, an Allocate by its RESERVATION-TOKEN (RFC 6062
+    /// §5.4, RFC 8016 §3.2.2, RFC 8656 §7.2). Ask only about clients that have no allocation here.
+    pub fn home_of(&self, bytes: &[u8]) -> Option<u32> {
+        let share = self.config.share;
+        if share.count == 1 || !matches!(bytes.first(), Some(0..=3)) {
+            return None;
+        }
+        let message = Message::parse(bytes).ok().filter(|message| message.class() == Class::Request)?;
+        let home = match message.method() {
+            Method::CONNECTION_BIND => message.get::<ConnectionId>().ok()??.0 % share.count,
+            Method::ALLOCATE => (message.get::<ReservationToken>().ok()??.0 % u64::from(share.count)) as u32,
+            Method::REFRESH => self.home_of_ticket(message.get::<MobilityTicket<'_>>().ok()??.0)?,
+            _ => return None,
+        };
+        (home != share.index && home < share.count).then_some(home)
     }
 
     pub(super) fn connection_bind(

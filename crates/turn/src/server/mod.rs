@@ -7,6 +7,7 @@
 //!
 //! Before a request has proved who it is from, nothing is remembered about it.
 
+mod accounts;
 mod allocate;
 mod allocation;
 mod auth;
@@ -23,21 +24,22 @@ mod requests;
 mod small_map;
 mod timers;
 
+pub use accounts::Accounts;
 pub use allocation::{RelayTransport, Traffic};
 pub use auth::{Credentials, Nonces, time_limited};
-pub use config::{Config, ConfigError, NatDiscovery, Quotas, RelayAddress};
+pub use config::{Config, ConfigError, NatDiscovery, Quotas, RelayAddress, Share};
 pub use connections::Connection;
 
 use crate::{Ecn, FiveTuple, Outbox, Rng};
 use allocation::{Allocation, Relay, RelayOwner};
 use auth::Authenticator;
 use connections::PeerConnection;
-use limiter::{ChallengeLimiter, TokenBucket};
+use limiter::ChallengeLimiter;
 use parlour_stun::{HmacSha256, Message};
 use ports::Ports;
 use slab::Slab;
 use std::collections::{HashMap, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use timers::Timers;
@@ -49,6 +51,18 @@ type Map<K, V> = HashMap<K, V, foldhash::quality::SeedableRandomState>;
 pub struct AllocationId {
     slot: u32,
     serial: u32,
+}
+
+impl AllocationId {
+    /// The id as one number, for people and programs to name it by.
+    pub fn to_bits(self) -> u64 {
+        u64::from(self.slot) << 32 | u64::from(self.serial)
+    }
+
+    /// The id that [`to_bits`](Self::to_bits) gave.
+    pub fn from_bits(bits: u64) -> Self {
+        Self { slot: (bits >> 32) as u32, serial: bits as u32 }
+    }
 }
 
 /// Names a relay: a small number, given again only after [`IoRequest::CloseRelay`].
@@ -195,6 +209,11 @@ macro_rules! counters {
             pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
                 [$((stringify!($name), self.$name)),*].into_iter()
             }
+
+            /// Adds what another server has counted.
+            pub fn add(&mut self, other: &Self) {
+                $(self.$name += other.$name;)*
+            }
         }
     };
 }
@@ -234,13 +253,6 @@ counters! {
     peer_errors,
 }
 
-#[derive(Debug)]
-struct User {
-    holder: Arc<str>,
-    allocations: u32,
-    bandwidth: Option<TokenBucket>,
-}
-
 /// A TURN server. One per core: give each its own ports.
 pub struct Server {
     config: Config,
@@ -258,9 +270,6 @@ pub struct Server {
     ports: Ports,
     reservations: Map<u64, RelayId>,
     connections: Map<u32, PeerConnection>,
-    users: Slab<User>,
-    users_by_name: Map<Arc<str>, u32>,
-    addresses: Map<IpAddr, u32>,
     timers: Timers,
     requests: VecDeque<IoRequest>,
     events: VecDeque<Event>,
@@ -301,13 +310,12 @@ impl Server {
             u64::from_ne_bytes(seed),
             foldhash::SharedSeed::global_fixed(),
         );
-        let mut ticket_key = [0; 32];
-        rng(&mut ticket_key);
+        let ticket_key = auth.nonces.ticket_key();
         Ok(Self {
             auth,
+            ticket_key,
             limiter: ChallengeLimiter::new(now, config.challenges_per_second, hasher.clone()),
-            ports: Ports::new(&config.relays, config.ports.clone()),
-            ticket_key: HmacSha256::new(&ticket_key),
+            ports: Ports::new(&config.relays, config.ports.clone(), config.all_ports.clone()),
             wall: (now, unix_time),
             allocations: Slab::new(),
             serial: 0,
@@ -315,9 +323,6 @@ impl Server {
             relays: Slab::new(),
             reservations: Map::with_hasher(hasher.clone()),
             connections: Map::with_hasher(hasher.clone()),
-            users: Slab::new(),
-            users_by_name: Map::with_hasher(hasher.clone()),
-            addresses: Map::with_hasher(hasher.clone()),
             timers: Timers::default(),
             requests: VecDeque::new(),
             events: VecDeque::new(),
@@ -342,7 +347,7 @@ impl Server {
     /// Takes one datagram, or one message framed from a stream, of a client. Costs no allocation for ChannelData.
     pub fn handle_client(&mut self, now: Instant, tuple: FiveTuple, ecn: Ecn, bytes: &[u8], out: &mut Outbox<Via>) {
         match bytes.first() {
-            Some(0x40..=0x4F) => self.relay_channel(now, tuple, ecn, bytes, out),
+            Some(0x40..=0x7F) => self.relay_channel(now, tuple, ecn, bytes, out),
             Some(0..=3) => match Message::parse(bytes) {
                 Ok(message) => self.handle_message(now, tuple, ecn, &message, out),
                 Err(_) => self.counters.malformed += 1,
@@ -389,6 +394,11 @@ impl Server {
     /// The relay that listens at `address`, as we or as peers name it. Constant time.
     pub fn relay_at(&self, address: SocketAddr) -> Option<RelayId> {
         self.ports.find(address)
+    }
+
+    /// Whether this client has an allocation, so that it has proved who it is.
+    pub fn has_allocation(&self, client: &FiveTuple) -> bool {
+        self.clients.contains_key(client)
     }
 
     /// All allocations, for an administrator.
@@ -459,7 +469,8 @@ impl Server {
             self.connections.remove(&connection.0);
             self.requests.push_back(IoRequest::ClosePeer { connection: *connection });
         }
-        self.release_quota(&allocation);
+        // Mobility may have changed the 5-tuple; the quota stays with the address that took it.
+        self.config.accounts.close(&allocation.account, allocation.quota_address);
         if allocation.is_live() {
             self.counters.allocations_ended += 1;
             self.events.push_back(Event::Ended {
@@ -485,57 +496,5 @@ impl Server {
             }
             None => {}
         }
-    }
-
-    /// Counts one more allocation of this user and address; `None` if that is too many.
-    fn take_quota(&mut self, now: Instant, holder: &str, client: IpAddr) -> Option<u32> {
-        let quotas = &self.config.quotas;
-        let key = quota_address(client);
-        let at_address = self.addresses.get(&key).copied().unwrap_or(0);
-        let user = self.users_by_name.get(holder).copied();
-        let of_user = user.and_then(|user| self.users.get(user as usize)).map_or(0, |user| user.allocations);
-        if of_user >= quotas.allocations_per_user || at_address >= quotas.allocations_per_address {
-            return None;
-        }
-        let user = match user {
-            Some(user) => user,
-            None => {
-                let holder: Arc<str> = holder.into();
-                let bandwidth = quotas.user_rate.map(|rate| TokenBucket::new(now, rate));
-                let user = self.users.insert(User { holder: holder.clone(), allocations: 0, bandwidth }) as u32;
-                self.users_by_name.insert(holder, user);
-                user
-            }
-        };
-        self.users.get_mut(user as usize)?.allocations += 1;
-        *self.addresses.entry(key).or_insert(0) += 1;
-        Some(user)
-    }
-
-    fn release_quota(&mut self, allocation: &Allocation) {
-        // Mobility may have changed the 5-tuple; the quota stays with the address that took it.
-        let key = quota_address(allocation.quota_address);
-        if let Some(count) = self.addresses.get_mut(&key) {
-            *count -= 1;
-            if *count == 0 {
-                self.addresses.remove(&key);
-            }
-        }
-        let user = allocation.user as usize;
-        if let Some(entry) = self.users.get_mut(user) {
-            entry.allocations -= 1;
-            if entry.allocations == 0 {
-                let gone = self.users.remove(user);
-                self.users_by_name.remove(&gone.holder);
-            }
-        }
-    }
-}
-
-/// What counts as one address: an IPv6 /64 is one customer.
-fn quota_address(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(ip) => IpAddr::V6((ip.to_bits() >> 64 << 64).into()),
-        v4 => v4,
     }
 }

@@ -19,12 +19,17 @@ struct PortTable {
 /// The ports of all relay addresses.
 #[derive(Debug)]
 pub(super) struct Ports {
+    /// Of all servers at these addresses.
     range: RangeInclusive<u16>,
     tables: Vec<PortTable>,
 }
 
 impl Ports {
-    pub(super) fn new(addresses: &[RelayAddress], range: RangeInclusive<u16>) -> Self {
+    pub(super) fn new(
+        addresses: &[RelayAddress],
+        range: RangeInclusive<u16>,
+        all: Option<RangeInclusive<u16>>,
+    ) -> Self {
         let tables = [AddressFamily::Ipv4, AddressFamily::Ipv6]
             .into_iter()
             .filter_map(|family| addresses.iter().find(|a| AddressFamily::of(a.local) == family))
@@ -35,7 +40,7 @@ impl Ports {
                 owners: vec![0; range.len()],
             })
             .collect();
-        Self { range, tables }
+        Self { range: all.unwrap_or(range), tables }
     }
 
     /// Whether relays of that family can be had.
@@ -56,7 +61,7 @@ impl Ports {
         self.tables.iter().any(|table| table.address.local == ip || table.address.advertised() == ip)
     }
 
-    /// Whether `address` could be a relay of ours.
+    /// Whether `port` could be a relay's, of this server or of another one at the same addresses.
     pub(super) fn is_relay_port(&self, port: u16) -> bool {
         self.range.contains(&port)
     }

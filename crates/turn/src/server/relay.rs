@@ -1,7 +1,6 @@
 //! The hot path: packets between clients and peers (RFC 8656 §11, §12). No allocation here, one hash look-up a packet.
 
 use super::allocation::{RelayOwner, RelayTransport};
-use super::limiter::TokenBucket;
 use super::{Event, RelayId, Server, Via};
 use crate::{Ecn, FiveTuple, Outbox};
 use parlour_stun::attribute::{AddressFamily, Data, DontFragment, Icmp, XorPeerAddress};
@@ -26,7 +25,8 @@ impl Server {
         bytes: &[u8],
         out: &mut Outbox<Via>,
     ) {
-        let Some(message) = ChannelData::parse(bytes) else {
+        let parse = if self.config.legacy_channels { ChannelData::parse_legacy } else { ChannelData::parse };
+        let Some(message) = parse(bytes) else {
             self.counters.malformed += 1;
             return;
         };
@@ -154,11 +154,7 @@ impl Server {
             };
             admitted = bucket.take(now, length);
         }
-        if admitted
-            && let Some(bucket) = self.users.get_mut(allocation.user as usize).and_then(|user| user.bandwidth.as_mut())
-        {
-            admitted = TokenBucket::take(bucket, now, length);
-        }
+        admitted = admitted && allocation.account.pay(now, length);
         if !admitted {
             self.counters.dropped_bandwidth += 1;
             return false;

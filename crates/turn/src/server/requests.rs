@@ -262,7 +262,10 @@ impl Server {
         let slot = self.own_slot(request, slot)?;
         let bad = ErrorCode::BAD_REQUEST;
         let number = request.message.get::<ChannelNumberAttribute>().ok().flatten().ok_or(bad)?;
-        let number = ChannelNumber::try_from(number.0).map_err(|_| bad)?;
+        let number = match self.config.legacy_channels {
+            true => ChannelNumber::legacy(number.0).ok_or(bad)?,
+            false => ChannelNumber::try_from(number.0).map_err(|_| bad)?,
+        };
         let XorPeerAddress(peer) = request.message.get().ok().flatten().ok_or(bad)?;
         if !self.may_reach(peer, RelayTransport::Udp) {
             return Err(ErrorCode::FORBIDDEN);
