@@ -10,7 +10,7 @@ export default defineConfig({
       {
         resolve: source,
         ssr: { resolve: source },
-        test: { ...common, name: 'libraries', include: ['{core,react}/test/**/*.test.{ts,tsx}'] },
+        test: { ...common, name: 'libraries', include: ['{core,react,peer}/test/**/*.test.{ts,tsx}'] },
       },
       {
         // The app's tests run with what the app ships with.

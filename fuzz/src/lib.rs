@@ -6,6 +6,8 @@
 mod rtcp;
 mod rtp_packet;
 mod rtp_payload;
+mod sctp_association;
+mod sctp_packet;
 mod sdp;
 mod signaling_hub;
 mod srtp;
@@ -16,6 +18,8 @@ mod turn_server;
 pub use rtcp::rtcp;
 pub use rtp_packet::rtp_packet;
 pub use rtp_payload::rtp_payload;
+pub use sctp_association::sctp_association;
+pub use sctp_packet::sctp_packet;
 pub use sdp::sdp;
 pub use signaling_hub::signaling_hub;
 pub use srtp::srtp;
@@ -31,6 +35,8 @@ pub const TARGETS: &[Target] = &[
     ("rtcp", rtcp),
     ("rtp_packet", rtp_packet),
     ("rtp_payload", rtp_payload),
+    ("sctp_association", sctp_association),
+    ("sctp_packet", sctp_packet),
     ("sdp", sdp),
     ("signaling_hub", signaling_hub),
     ("srtp", srtp),

@@ -6,8 +6,8 @@ use parlour_rtp::payload::h264::{self, H264Depacketizer, H264Packetizer, Packeti
 use parlour_rtp::payload::h265::{self, H265Depacketizer, H265Packetizer};
 use parlour_rtp::payload::opus::OpusPacket;
 use parlour_rtp::payload::telephone_event::TelephoneEvent;
-use parlour_rtp::payload::vp8::{self, Vp8Rewriter};
-use parlour_rtp::payload::vp9;
+use parlour_rtp::payload::vp8::{self, Vp8Depacketizer, Vp8Packetizer, Vp8Rewriter};
+use parlour_rtp::payload::vp9::{self, Vp9Depacketizer, Vp9Packetizer};
 use parlour_rtp::payload::{Depacketizer, Packetizer};
 
 /// What comes out of a packetiser goes through its depacketiser.
@@ -36,6 +36,16 @@ pub fn rtp_payload(bytes: &[u8]) {
     }
     if let Ok(packetizer) = Av1Packetizer::new(rest, max) {
         through(packetizer, Av1Depacketizer::default(), max);
+    }
+    if let Ok((descriptor, frame)) = vp8::Descriptor::parse(rest)
+        && let Ok(packetizer) = Vp8Packetizer::new(frame, descriptor, max)
+    {
+        assert_eq!(through(packetizer, Vp8Depacketizer, max), frame);
+    }
+    if let Ok((descriptor, frame)) = vp9::Descriptor::parse(rest)
+        && let Ok(packetizer) = Vp9Packetizer::new(frame, descriptor, max)
+    {
+        assert_eq!(through(packetizer, Vp9Depacketizer, max), frame);
     }
     let mut rewriter = Vp8Rewriter::default();
     let (mut h264, mut h265, mut av1) =

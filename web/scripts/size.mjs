@@ -6,6 +6,7 @@ import { build } from 'vite';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const budgets = [
   { name: '@parlour/client', entry: 'core/src/index.ts', external: [], kB: 15 },
+  { name: '@parlour/peer', entry: 'peer/src/index.ts', external: [], kB: 6 },
   { name: '@parlour/react', entry: 'react/src/index.ts', external: ['react', 'react/jsx-runtime', '@parlour/client'], kB: 5 },
 ];
 

@@ -10,10 +10,11 @@ use crate::tools;
 /// `bench NAME [--json]`.
 pub(crate) fn run(name: &str, options: &[&str]) -> Result {
     match name {
-        "signaling" => {
+        "signaling" | "compat" => {
             tools::node()?;
             browser::npm_ci("benches/signaling")?;
-            load(&[&["compare"], options].concat())
+            let command = if name == "compat" { "compat" } else { "compare" };
+            load(&[&[command], options].concat())
         }
         "turn" => {
             tools::coturn()?;
@@ -24,8 +25,16 @@ pub(crate) fn run(name: &str, options: &[&str]) -> Result {
             let (parlour, _) = build("signaling")?;
             browser::script(&parlour, "bench-join.mjs", options)
         }
+        "sctp" => {
+            for bench in ["cpu", "goodput"] {
+                let arguments = [&["bench", "--package", "parlour-sctp", "--bench", bench, "--"], options].concat();
+                step::run(&mut repo::cargo(&arguments), "The benchmark stopped; see above.")?;
+            }
+            Ok(())
+        }
         _ => {
-            let known = "`signaling`, `turn`, `join`, or the name of a criterion benchmark of a crate";
+            let known =
+                "`signaling`, `compat`, `join`, `sctp`, `turn`, or the name of a criterion benchmark of a crate";
             step::run(
                 &mut repo::cargo(&["bench", "--workspace", "--bench", name]),
                 &format!("There may be no such benchmark: {known}."),

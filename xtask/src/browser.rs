@@ -21,6 +21,7 @@ pub(crate) fn build() -> Result<PathBuf> {
 /// Runs the scenarios: all, those in files whose names contain `filter`, or those whose own names match it.
 pub(crate) fn run_tests(binary: &Path, filter: Option<&str>) -> Result {
     install()?;
+    library()?;
     let files = test_files()?;
     let chosen: Vec<&String> = files.iter().filter(|file| filter.is_none_or(|filter| file.contains(filter))).collect();
     let mut node = node(binary);
@@ -46,6 +47,15 @@ fn node(binary: &Path) -> Command {
     let mut node = repo::command(DIR, "node", &[]);
     node.env("TEST_PARLOUR_BIN", binary).env("npm_config_update_notifier", "false");
     node
+}
+
+/// Builds the library that pages of the scenarios load: the web app's own build is committed, this one is not.
+fn library() -> Result {
+    npm_ci("web")?;
+    run(
+        &mut repo::command("web", "npm", &["run", "--silent", "build", "--workspace", "peer"]),
+        "The library in web/peer does not build; see above.",
+    )
 }
 
 fn install() -> Result {

@@ -19,8 +19,9 @@ const INSTRUMENTATION: [&str; 6] = [
     "-Cforce-frame-pointers",
 ];
 
-/// Longest time for one input, in seconds, before it counts as a finding: generous, because machines are shared.
-const INPUT_TIMEOUT: u32 = 10;
+/// CPU time beyond the budget after which an input counts as one that never ends. libFuzzer's own limit is elapsed time, which says nothing of a process that
+/// had to wait for its turn.
+const GRACE: Duration = Duration::from_secs(20);
 
 /// Clock ticks in a second in `/proc`, which Linux fixes for programs.
 const TICKS: u64 = 100;
@@ -71,7 +72,6 @@ fn fuzz(programs: &Path, name: &str, budget: Duration) -> Result<Option<String>>
     let mut command = Command::new(programs.join(name));
     command.args([corpus, repo::path("fuzz/seeds").join(name)]).args(more_seeds(name));
     command.arg(format!("-artifact_prefix={}/", artifacts.display()));
-    command.arg(format!("-timeout={INPUT_TIMEOUT}"));
     command.args(["-rss_limit_mb=2048", "-print_final_stats=1"]);
     let (status, spent) = run_for(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file), budget)
         .map_err(|error| cannot("run", &programs.join(name), &error))?;
@@ -105,12 +105,12 @@ fn more_seeds(name: &str) -> Vec<PathBuf> {
     }
 }
 
-/// Runs until it ends or has used `budget` of CPU time, when it is asked to end.
+/// Runs until it ends or has used `budget` of CPU time, when it is made to end.
 fn run_for(command: &mut Command, budget: Duration) -> std::io::Result<(ExitStatus, Duration)> {
     let start = Instant::now();
     let mut child = command.spawn()?;
     let pid = child.id();
-    let mut asked = None;
+    let mut asked = 0;
     let mut spent = Duration::ZERO;
     loop {
         // Before the wait that would make the process vanish. Where there is no `/proc`, elapsed time has to do.
@@ -118,14 +118,14 @@ fn run_for(command: &mut Command, budget: Duration) -> std::io::Result<(ExitStat
         if let Some(status) = child.try_wait()? {
             return Ok((status, spent));
         }
-        match asked {
-            None if spent >= budget => {
-                // libFuzzer prints its figures and ends well on this signal.
-                Command::new("sh").args(["-c", &format!("kill -USR1 {pid}")]).status()?;
-                asked = Some(spent);
+        // On the first signal libFuzzer prints its figures and ends well, once the current input is done; on the second it tells that input as a finding.
+        let due = [(budget, "USR1"), (budget + GRACE, "ABRT")].into_iter().nth(asked).filter(|(at, _)| spent >= *at);
+        match due {
+            Some((_, signal)) => {
+                Command::new("sh").args(["-c", &format!("kill -{signal} {pid}")]).status()?;
+                asked += 1;
             }
-            Some(then) if spent > then + Duration::from_secs(2 * u64::from(INPUT_TIMEOUT)) => child.kill()?,
-            _ => std::thread::sleep(Duration::from_millis(200)),
+            None => std::thread::sleep(Duration::from_millis(200)),
         }
     }
 }

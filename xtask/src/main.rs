@@ -20,8 +20,10 @@ cargo xtask COMMAND
   test browser [FILTER]       calls between real Chromium and Firefox through the real binary
   web                         builds web/dist, which is committed and embedded in the binary
   bench signaling [--json]    the server beside ws, Socket.IO and PeerJS's server
+  bench compat [--json]       the server beside Socket.IO and PeerJS's server, with those clients' own protocols
   bench turn [--json]         the relay beside coturn and a bare forwarder
   bench join [--json]         from a join to the first decoded picture, in Chromium
+  bench sctp [--json]         data channels' transport: CPU beside other stacks; goodput, queues, fairness on simulated paths
   bench NAME [--json]         the criterion benchmark NAME
   fuzz [TARGET] [--minutes N] every fuzz target, or one, for N CPU minutes each (default 1)
   soak [NAME]                 long runs that look for errors and leaks; NAME is `signaling` or `turn`

@@ -57,6 +57,9 @@ impl Client {
                 Heard::In { id, others } => {
                     client.id = id;
                     client.partner = client.partner.take().or_else(|| others.into_iter().next());
+                    if let Some(text) = contender.entered(number) {
+                        client.say(text).await?;
+                    }
                     return Ok(client);
                 }
                 Heard::Refused(why) => return Err(format!("refused: {why}").into()),

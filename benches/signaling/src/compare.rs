@@ -40,10 +40,26 @@ enum Talk {
     Steady,
 }
 
-/// Runs everything and prints it.
+/// Runs Parlour's own protocol and its rivals, and prints it.
 pub(crate) async fn run(options: &Options) -> Result<(), Error> {
-    let contenders: Vec<Contender> = Contender::ALL
-        .into_iter()
+    all("signaling", &Contender::ALL, &[(Contender::Parlour, Contender::Ws)], options).await
+}
+
+/// Runs the servers that clients of other systems have, and Parlour in their place, and prints it.
+pub(crate) async fn run_compatible(options: &Options) -> Result<(), Error> {
+    let pairs = [(Contender::ParlourSocketIo, Contender::SocketIo), (Contender::ParlourPeerJs, Contender::PeerJs)];
+    all("compat", &Contender::COMPATIBLE, &pairs, options).await
+}
+
+async fn all(
+    bench: &str,
+    contenders: &[Contender],
+    pairs: &[(Contender, Contender)],
+    options: &Options,
+) -> Result<(), Error> {
+    let contenders: Vec<Contender> = contenders
+        .iter()
+        .copied()
         .filter(|contender| options.only.as_deref().is_none_or(|only| only == contender.name()))
         .collect();
     let mut figures = Vec::new();
@@ -56,7 +72,8 @@ pub(crate) async fn run(options: &Options) -> Result<(), Error> {
                 .map_err(|error| format!("{}: {error}", contender.name()))?;
         }
     }
-    print("signaling", &figures, options.json);
+    let pairs: Vec<_> = pairs.iter().map(|(ours, theirs)| (ours.name(), theirs.name())).collect();
+    print(bench, &figures, &pairs, options.json);
     Ok(())
 }
 

@@ -15,6 +15,10 @@ pub(crate) enum Contender {
     Ws,
     SocketIo,
     PeerJs,
+    /// Parlour's server as Socket.IO clients see it.
+    ParlourSocketIo,
+    /// Parlour's server as PeerJS clients see it.
+    ParlourPeerJs,
 }
 
 /// What a client sends.
@@ -50,12 +54,17 @@ pub(crate) enum Heard {
 impl Contender {
     pub(crate) const ALL: [Self; 4] = [Self::Parlour, Self::Ws, Self::SocketIo, Self::PeerJs];
 
+    /// Those that serve clients of other systems: the originals, and Parlour in their place.
+    pub(crate) const COMPATIBLE: [Self; 4] = [Self::SocketIo, Self::ParlourSocketIo, Self::PeerJs, Self::ParlourPeerJs];
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Parlour => "parlour",
             Self::Ws => "ws",
             Self::SocketIo => "socket.io",
             Self::PeerJs => "peerjs-server",
+            Self::ParlourSocketIo => "parlour/socket.io",
+            Self::ParlourPeerJs => "parlour/peerjs",
         }
     }
 
@@ -63,7 +72,7 @@ impl Contender {
     pub(crate) fn start(self, data: &Path) -> Result<Server, Error> {
         let port = free_port()?;
         let command = match self {
-            Self::Parlour => parlour(port, data, &[])?,
+            Self::Parlour | Self::ParlourSocketIo | Self::ParlourPeerJs => parlour(port, data, &[])?,
             Self::Ws => node("ws.mjs", port),
             Self::SocketIo => node("socketio.mjs", port),
             Self::PeerJs => node("peerjs.mjs", port),
@@ -77,7 +86,8 @@ impl Contender {
             Self::Parlour => format!("ws://127.0.0.1:{port}/v1/ws"),
             Self::Ws => format!("ws://127.0.0.1:{port}/?id=c{number}"),
             Self::SocketIo => format!("ws://127.0.0.1:{port}/socket.io/?EIO=4&transport=websocket&id=c{number}"),
-            Self::PeerJs => {
+            Self::ParlourSocketIo => format!("ws://127.0.0.1:{port}/socket.io/?EIO=4&transport=websocket"),
+            Self::PeerJs | Self::ParlourPeerJs => {
                 format!("ws://127.0.0.1:{port}/peerjs?key=peerjs&id=c{number}&token=t{number}&version=1.5.5")
             }
         }
@@ -96,17 +106,24 @@ impl Contender {
         })
     }
 
+    /// What a client says once it is in, to find its partner.
+    pub(crate) fn entered(self, number: usize) -> Option<String> {
+        (self == Self::ParlourSocketIo).then(|| format!(r#"420["join","bench-{}"]"#, number / 2))
+    }
+
     /// The id of the partner of client `number`, where ids are the client's own choice.
     pub(crate) fn chosen_partner(self, number: usize) -> Option<String> {
-        (self != Self::Parlour).then(|| format!("c{}", number ^ 1))
+        (!matches!(self, Self::Parlour | Self::ParlourSocketIo)).then(|| format!("c{}", number ^ 1))
     }
 
     /// What the client says from time to time so that the server keeps it, and how often.
     pub(crate) fn heartbeat(self, seen: u64) -> Option<(std::time::Duration, String)> {
         match self {
             Self::Parlour => Some((std::time::Duration::from_secs(10), format!(r#"{{"t":"ping","ack":{seen}}}"#))),
-            Self::PeerJs => Some((std::time::Duration::from_secs(5), r#"{"type":"HEARTBEAT"}"#.to_owned())),
-            Self::Ws | Self::SocketIo => None,
+            Self::PeerJs | Self::ParlourPeerJs => {
+                Some((std::time::Duration::from_secs(5), r#"{"type":"HEARTBEAT"}"#.to_owned()))
+            }
+            Self::Ws | Self::SocketIo | Self::ParlourSocketIo => None,
         }
     }
 
@@ -128,27 +145,29 @@ impl Contender {
                 format!(r#"{{"to":"{partner}","type":"candidate","candidate":{candidate}}}"#)
             }
             (Self::Ws, Payload::Small) => format!(r#"{{"to":"{partner}","type":"data","data":{small}}}"#),
-            (Self::SocketIo, Payload::Description) => {
+            (Self::SocketIo | Self::ParlourSocketIo, Payload::Description) => {
                 format!(r#"42["signal",{{"to":"{partner}","type":"offer","sdp":{description}}}]"#)
             }
-            (Self::SocketIo, Payload::Candidate) => {
+            (Self::SocketIo | Self::ParlourSocketIo, Payload::Candidate) => {
                 format!(r#"42["signal",{{"to":"{partner}","type":"candidate","candidate":{candidate}}}]"#)
             }
-            (Self::SocketIo, Payload::Small) => {
+            (Self::SocketIo | Self::ParlourSocketIo, Payload::Small) => {
                 format!(r#"42["signal",{{"to":"{partner}","type":"data","data":{small}}}]"#)
             }
-            (Self::PeerJs, Payload::Description) => {
+            (Self::PeerJs | Self::ParlourPeerJs, Payload::Description) => {
                 format!(
                     r#"{{"type":"OFFER","dst":"{partner}","payload":{{"connectionId":"dc_1","sdp":{{"type":"offer","sdp":{description}}}}}}}"#
                 )
             }
-            (Self::PeerJs, Payload::Candidate) => {
+            (Self::PeerJs | Self::ParlourPeerJs, Payload::Candidate) => {
                 format!(
                     r#"{{"type":"CANDIDATE","dst":"{partner}","payload":{{"connectionId":"dc_1","candidate":{candidate}}}}}"#
                 )
             }
             // It relays only its own kinds; a candidate is the one that passes unchanged.
-            (Self::PeerJs, Payload::Small) => format!(r#"{{"type":"CANDIDATE","dst":"{partner}","payload":{small}}}"#),
+            (Self::PeerJs | Self::ParlourPeerJs, Payload::Small) => {
+                format!(r#"{{"type":"CANDIDATE","dst":"{partner}","payload":{small}}}"#)
+            }
         }
     }
 
@@ -170,7 +189,8 @@ impl Contender {
                 Some("4") if text.starts_with("42") => offer_or_other(text),
                 _ => Heard::Noise,
             },
-            Self::PeerJs => {
+            Self::ParlourSocketIo => hear_parlour_socketio(text),
+            Self::PeerJs | Self::ParlourPeerJs => {
                 if text.contains(r#""type":"OPEN""#) {
                     Heard::In { id: String::new(), others: Vec::new() }
                 } else if text.contains(r#""type":"ERROR""#) || text.contains(r#""type":"ID-TAKEN""#) {
@@ -188,6 +208,22 @@ impl Contender {
 fn offer_or_other(text: &str) -> Heard {
     // The body of an offer is long; nothing else that is relayed here is.
     if text.len() > 2_000 { Heard::Offer } else { Heard::Relayed }
+}
+
+fn hear_parlour_socketio(text: &str) -> Heard {
+    let json = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+    let id = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    match text.get(..2) {
+        Some("42") if text.starts_with(r#"42["signal""#) => offer_or_other(text),
+        // The second of a pair is told by the answer to its `join` who is there; the first hears of the second.
+        Some("42") if text.starts_with(r#"42["user-connected""#) => Heard::Other(id(&json(&text[2..])[2])),
+        Some("42") if text.starts_with(r#"42["error""#) => Heard::Refused(text.to_owned()),
+        Some("43") => json(&text[3..])[0]["peers"].get(0).map_or(Heard::Noise, |peer| Heard::Other(id(peer))),
+        Some("40") => Heard::In { id: id(&json(&text[2..])["sid"]), others: Vec::new() },
+        _ if text.starts_with('0') => Heard::Answer("40".into()),
+        _ if text == "2" => Heard::Answer("3".into()),
+        _ => Heard::Noise,
+    }
 }
 
 fn hear_parlour(text: &str) -> Heard {
@@ -279,7 +315,7 @@ mod tests {
     #[test]
     fn bodies_have_the_sizes_of_a_call() {
         let bodies = Bodies::new();
-        for contender in Contender::ALL {
+        for contender in Contender::ALL.into_iter().chain(Contender::COMPATIBLE) {
             let length = |payload| contender.message(payload, "abcdefgh", 7, &bodies).len();
             assert!((2_900..3_400).contains(&length(Payload::Description)), "{contender:?}");
             assert!((180..320).contains(&length(Payload::Candidate)), "{contender:?}");
@@ -290,7 +326,7 @@ mod tests {
     #[test]
     fn every_message_is_json() {
         let bodies = Bodies::new();
-        for contender in Contender::ALL {
+        for contender in Contender::ALL.into_iter().chain(Contender::COMPATIBLE) {
             for payload in [Payload::Description, Payload::Candidate, Payload::Small] {
                 let text = contender.message(payload, "abcdefgh", 7, &bodies);
                 let body = text.strip_prefix("42").unwrap_or(&text);
@@ -305,6 +341,17 @@ mod tests {
         assert_eq!(seq(r#"{"t":"msg","seq":12,"from":"a"}"#), 12);
         assert_eq!(seq(r#"{"seq":3,"t":"msg","data":{"x":"y"}}"#), 3);
         assert_eq!(seq(r#"{"t":"pong","ack":2}"#), 0);
+    }
+
+    #[test]
+    fn both_of_a_pair_learn_of_each_other_through_their_room() {
+        let hear = |text| Contender::ParlourSocketIo.hear(text);
+        assert_eq!(hear(r#"40{"sid":"a"}"#), Heard::In { id: "a".into(), others: vec![] });
+        assert_eq!(hear(r#"430[{"ok":true,"room":"r","peers":["b"]}]"#), Heard::Other("b".into()));
+        assert_eq!(hear(r#"430[{"ok":true,"room":"r","peers":[]}]"#), Heard::Noise);
+        assert_eq!(hear(r#"42["user-connected","x","c"]"#), Heard::Other("c".into()));
+        assert_eq!(hear(r#"42["me","a"]"#), Heard::Noise);
+        assert_eq!(hear(r#"42["signal",{"from":"b"}]"#), Heard::Relayed);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Load for signaling servers.
 //!
 //! `compare` runs Parlour's server and the relays of others in turn, each alone on one core, and measures what a relayed message and an idle
-//! connection cost. `soak` lets many small calls come and go on Parlour's server and looks for errors and leaks.
+//! connection cost. `compat` does the same with the servers of Socket.IO and PeerJS clients and Parlour in their place. `soak` lets many small calls come and go on Parlour's server and looks for errors and leaks.
 
 mod client;
 mod compare;
@@ -16,6 +16,7 @@ type Error = Box<dyn std::error::Error>;
 
 const HELP: &str = "\
 parlour-bench-signaling compare [--json] [--rounds N] [--only NAME]
+parlour-bench-signaling compat [--json] [--rounds N] [--only NAME]
 parlour-bench-signaling soak [--rooms N] [--seconds N]
 
 TEST_PARLOUR_BIN names the server's binary. Run it through `cargo xtask bench signaling` or `cargo xtask soak signaling`.
@@ -33,13 +34,16 @@ fn main() -> ExitCode {
         }
     };
     let outcome = match arguments.first().map(String::as_str) {
-        Some("compare") => {
+        Some(which @ ("compare" | "compat")) => {
             let options = compare::Options {
                 json: arguments.iter().any(|word| word == "--json"),
                 rounds: number(&arguments, "--rounds").unwrap_or(3),
                 only: text(&arguments, "--only"),
             };
-            runtime.block_on(compare::run(&options))
+            match which {
+                "compat" => runtime.block_on(compare::run_compatible(&options)),
+                _ => runtime.block_on(compare::run(&options)),
+            }
         }
         Some("soak") => {
             let options = soak::Options {

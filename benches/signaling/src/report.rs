@@ -10,8 +10,8 @@ pub(crate) struct Figure {
     pub(crate) value: f64,
 }
 
-/// Prints the medians over all rounds: one row a case, one column a contender, and how the first contender stands against `ws`.
-pub(crate) fn print(bench: &str, figures: &[Figure], as_json: bool) {
+/// Prints the medians over all rounds: one row a case, one column a contender, and how the first of each of `pairs` stands against the second.
+pub(crate) fn print(bench: &str, figures: &[Figure], pairs: &[(&str, &str)], as_json: bool) {
     let mut cases: Vec<(&str, &str)> = Vec::new();
     let mut contenders: Vec<&str> = Vec::new();
     for figure in figures {
@@ -46,21 +46,27 @@ pub(crate) fn print(bench: &str, figures: &[Figure], as_json: bool) {
     }
     print!("\n{:<44}", format!("{bench} (medians)"));
     for contender in &contenders {
-        print!("{contender:>16}");
+        print!("{contender:>19}");
     }
-    println!("{:>12}", "to ws");
+    for (_, theirs) in pairs {
+        print!("{:>18}", format!("to {theirs}"));
+    }
+    println!();
     for (case, unit) in &cases {
         print!("{:<44}", format!("{case}, {unit}"));
         for contender in &contenders {
             match value(case, contender) {
-                Some(value) => print!("{:>16}", format!("{value:.1}")),
-                None => print!("{:>16}", "–"),
+                Some(value) => print!("{:>19}", format!("{value:.1}")),
+                None => print!("{:>19}", "–"),
             }
         }
-        match (contenders.first().and_then(|ours| value(case, ours)), value(case, "ws")) {
-            (Some(ours), Some(theirs)) if theirs > 0.0 => println!("{:>12}", format!("{:.2} ×", ours / theirs)),
-            _ => println!(),
+        for (ours, theirs) in pairs {
+            match (value(case, ours), value(case, theirs)) {
+                (Some(ours), Some(theirs)) if theirs > 0.0 => print!("{:>18}", format!("{:.2} ×", ours / theirs)),
+                _ => print!("{:>18}", "–"),
+            }
         }
+        println!();
     }
 }
 

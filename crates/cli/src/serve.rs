@@ -37,6 +37,7 @@ fn event(ready: &Ready, config: &Config) -> serde_json::Value {
         "event": "ready",
         "http": url("http", ready.http),
         "https": url("https", ready.https),
+        "compat": url("http", ready.compat),
         "turn": ready.turn.map(|addr| reachable(addr).to_string()),
         "lan": ready.lan_urls,
         "fingerprint": ready.fingerprint,

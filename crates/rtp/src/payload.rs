@@ -11,6 +11,7 @@ pub mod h264;
 pub mod h265;
 mod nal;
 pub mod opus;
+mod picture;
 pub mod telephone_event;
 pub mod vp8;
 pub mod vp9;

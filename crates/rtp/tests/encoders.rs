@@ -189,6 +189,20 @@ fn h264_of_x264() {
 }
 
 #[test]
+fn h264_of_openh264() {
+    // No delimiters: a picture begins with its parameter sets or with the slice that holds macroblock 0.
+    let sent =
+        access_units("openh264.h264", |unit| unit[0] & 0x1f == 7 || (unit[0] & 0x1f == 1 && unit[1] & 0x80 != 0));
+    assert_eq!(sent.len(), 8);
+    let packets =
+        packets(&sent, |unit, _| H264Packetizer::new(unit, PacketizationMode::NonInterleaved, MAX_PAYLOAD).unwrap());
+    let facts: Vec<_> = payloads(&packets).map(|payload| h264::inspect(payload).unwrap()).collect();
+    assert!(facts[0].has_sps && facts[0].has_pps && facts[0].starts_key_frame());
+    assert_eq!(facts.iter().filter(|facts| facts.starts_idr).count(), 2, "two slices");
+    assert_eq!(frames(disturb(packets), H264Depacketizer::default()), sent);
+}
+
+#[test]
 fn h265_of_x265() {
     let kind = |unit: &[u8]| unit[0] >> 1 & 0x3f;
     let first_slice = |unit: &[u8]| kind(unit) < 32 && unit[2] & 0x80 != 0 && kind(unit) != 19 && kind(unit) != 20;

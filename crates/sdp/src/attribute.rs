@@ -109,6 +109,8 @@ pub enum Attribute {
     IceOptions(Vec<String>),
     /// The describer is a lite agent (RFC 8839 §5.3).
     IceLite,
+    /// The pace of checks that the describer wishes, in milliseconds (RFC 8839 §5.5).
+    IcePacing(u32),
     /// A transport address to try (RFC 8839 §5.1).
     Candidate(Candidate),
     /// No more candidates come (RFC 8840 §8.2).
@@ -186,6 +188,7 @@ impl Attribute {
             "ice-ufrag" => Self::IceUfrag(ice_chars(text, 4).ok_or("ice-ufrag")?),
             "ice-pwd" => Self::IcePwd(ice_chars(text, 22).ok_or("ice-pwd")?),
             "ice-options" => Self::IceOptions(text.split_ascii_whitespace().map(str::to_owned).collect()),
+            "ice-pacing" => text.parse().map_or_else(|_| other(), Self::IcePacing),
             "candidate" => Candidate::parse(text).map_or_else(other, Self::Candidate),
             "fingerprint" => Self::Fingerprint(Fingerprint::parse(text).ok_or("fingerprint")?),
             "setup" => Self::Setup(Setup::from_word(text).ok_or("setup")?),
@@ -236,6 +239,7 @@ impl fmt::Display for Attribute {
             Self::IcePwd(pwd) => write!(f, "ice-pwd:{pwd}"),
             Self::IceOptions(options) => write!(f, "ice-options:{}", options.join(" ")),
             Self::IceLite => f.write_str("ice-lite"),
+            Self::IcePacing(milliseconds) => write!(f, "ice-pacing:{milliseconds}"),
             Self::Candidate(candidate) => write!(f, "candidate:{candidate}"),
             Self::EndOfCandidates => f.write_str("end-of-candidates"),
             Self::Fingerprint(fingerprint) => write!(f, "fingerprint:{fingerprint}"),
@@ -303,6 +307,7 @@ mod tests {
             "ice-pwd:0123456789012345678901",
             "ice-options:trickle ice2",
             "ice-lite",
+            "ice-pacing:50",
             "candidate:1 1 udp 2130706431 10.0.1.1 8998 typ host",
             "candidate:2 1 tcp 1 fd00::1 9 typ srflx raddr 10.0.0.1 rport 5 tcptype active generation 0 ufrag ab",
             "candidate:3 1 udp 7 0d1f.local 5 typ relay raddr 0.0.0.0 rport 0",

@@ -3,6 +3,7 @@
 pub mod av1;
 pub mod h264;
 pub mod h265;
+pub mod opus;
 pub mod vp9;
 
 use crate::attribute::Attribute;
@@ -130,7 +131,8 @@ impl Codec {
     /// Whether the two are the same codec in the same variant, so that one side's packets are understood by the other.
     ///
     /// Compares name, clock, channels, and the parameters that tell variants apart: packetization mode and profile of
-    /// H.264, profile of VP9, profile of AV1, profile and tier of H.265. Levels do not count, as they are negotiated. Of
+    /// H.264, profile of VP9, profile of AV1, profile and tier of H.265. Levels do not count, as they are negotiated, nor does
+    /// the tier of AV1, which each side declares for itself (RTP Payload Format For AV1, §7.2.3). Of
     /// RTX and RED only the name counts here, because what they repeat is told by numbers of one's own section: use
     /// [`matching`].
     pub fn matches(&self, other: &Self) -> bool {

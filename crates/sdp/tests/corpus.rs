@@ -14,7 +14,7 @@ fn all() -> Vec<(String, String)> {
         .map(|path| (path.file_stem().unwrap().to_str().unwrap().to_owned(), std::fs::read_to_string(path).unwrap()))
         .collect();
     all.sort();
-    assert!(all.len() >= 34, "{} descriptions", all.len());
+    assert!(all.len() >= 44, "{} descriptions", all.len());
     all
 }
 
@@ -113,6 +113,11 @@ fn answers_share_codecs_with_their_offers() {
         ("firefox-esr-153-call-offer", "chromium-156-call-answer"),
         ("chromium-156-simulcast-offer", "chromium-156-simulcast-answer"),
         ("firefox-esr-153-simulcast-offer", "firefox-esr-153-simulcast-answer"),
+        ("chromium-156-simulcast-offer", "pion-4.1-answer-to-chromium-156-simulcast"),
+        ("firefox-esr-153-call-offer", "pion-4.1-answer-to-firefox-esr-153-call"),
+        ("chromium-156-call-offer", "gstreamer-1.22-webrtcbin-answer-to-chromium"),
+        ("chromium-156-simulcast-offer", "janus-1.1-videoroom-answer-to-chromium-simulcast"),
+        ("firefox-esr-153-call-offer", "janus-1.1-echotest-answer-to-firefox"),
         ("rfc9429-7.1-offer-a1", "rfc9429-7.1-answer-a1"),
         ("rfc9429-7.2-offer-b2", "rfc9429-7.2-answer-b2"),
     ];

@@ -235,6 +235,22 @@ keys! {
         /// People in all rooms together.
         max_peers_total: u32 = 50_000 => 1..=10_000_000;
     }
+    /// Clients of other systems: Socket.IO and PeerJS.
+    compat: Compat {
+        /// One more address and port of HTTP, for apps that expect their signaling server there: 5000 in most Socket.IO tutorials, 9000 in
+        /// PeerJS's.
+        port: Switch<Listen> = Switch::Off;
+        /// Serve Socket.IO clients at `/socket.io/`. Only while `auth.mode` is open: they have no way to show a password or a token.
+        socketio: bool = true;
+        /// Serve PeerJS clients at `/peerjs`. Only while `auth.mode` is open.
+        peerjs: bool = true;
+        /// Relay events that Parlour does not know, too, to whom or to which room they name.
+        relay_any: bool = false;
+        /// The key that PeerJS clients must give.
+        peerjs_key: String = "peerjs".into();
+        /// Tell everybody who asks the ids of all PeerJS clients.
+        peerjs_discovery: bool = false;
+    }
     /// The TURN relay, which carries calls where no direct way leads from one to the other.
     relay: Relay {
         /// Addresses of this computer that relays use, one for IPv4 and one for IPv6. None: those by which it reaches the Internet.
@@ -329,6 +345,11 @@ impl Config {
         }
         if self.listen == Switch::Off && self.http == Switch::Off {
             return Some(("listen", "listen and http are both off: nothing would be served"));
+        }
+        let key = &self.compat.peerjs_key;
+        if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+        {
+            return Some(("compat.peerjs_key", "the key is a part of URLs: letters, digits, and - _ . only"));
         }
         if self.relay.secret.as_ref().is_some_and(|secret| secret.expose().len() < 16) {
             return Some(("relay.secret", "relay.secret can be guessed: use at least 16 random characters"));

@@ -6,6 +6,7 @@
 //! storage, metrics and the log. `lifecycle.rs` starts all this and stops it without losing a call.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
+mod compat;
 pub mod config;
 mod http;
 mod ice;
@@ -87,6 +88,8 @@ pub struct Ready {
     pub http: Option<SocketAddr>,
     /// Where HTTPS is really listened for.
     pub https: Option<SocketAddr>,
+    /// Where HTTP for clients of other systems is really listened for.
+    pub compat: Option<SocketAddr>,
     /// Where STUN and TURN are really listened for.
     pub turn: Option<SocketAddr>,
     /// The address for a browser on this machine.
@@ -134,6 +137,7 @@ pub(crate) struct App {
     metrics: metrics::Metrics,
     recorder: storage::Recorder,
     admin_token: String,
+    compat: compat::Compat,
     ice: Arc<ice::Ice>,
     auth: parlour_signaling::Auth,
     draining: AtomicBool,

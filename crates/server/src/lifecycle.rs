@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
+use crate::compat::Compat;
 use crate::config::{AuthMode, Config, Listen, Switch};
 use crate::http::assets::Assets;
 use crate::http::{Plain, accept, router};
@@ -68,6 +69,7 @@ impl Server {
             metrics,
             recorder,
             admin_token,
+            compat: Compat::new(&config),
             ice,
             auth,
             draining: false.into(),
@@ -79,6 +81,8 @@ impl Server {
 
         let tls = app.config.listen.on().map(|_| Tls::load(&app.config)).transpose()?;
         let (https, http) = (bind(&app.config.listen, "listen")?, bind(&app.config.http, "http")?);
+        let compat = bind(&app.config.compat.port, "compat-port")?;
+        let compat_addr = addr(compat.as_ref());
         let (https_addr, http_addr) = (addr(https.as_ref()), addr(http.as_ref()));
         let _ = app.bound.set((https_addr, http_addr));
         app.ice.set_https(https_addr);
@@ -90,10 +94,14 @@ impl Server {
         if let Some(listener) = http {
             tokio::spawn(accept(Arc::clone(&app), listener, Plain::Http, routes.clone(), stopping.clone()));
         }
+        if let Some(listener) = compat {
+            tokio::spawn(accept(Arc::clone(&app), listener, Plain::Http, routes.clone(), stopping.clone()));
+        }
         if let (Some(listener), Some(tls)) = (https, &tls) {
             tokio::spawn(accept(Arc::clone(&app), listener, Plain::Tls(Arc::clone(tls)), routes, stopping));
         }
         app.shards.spawn_timers();
+        app.compat.spawn_timers(&app);
         let tidying = app.metrics.clone();
         tokio::spawn(async move {
             let mut ticks = tokio::time::interval(TIDY);
@@ -105,6 +113,7 @@ impl Server {
         let ready = Ready {
             http: http_addr,
             https: https_addr,
+            compat: compat_addr,
             turn: app.ice.turn().and_then(Turn::addr),
             local_url: local_url(http_addr, https_addr),
             lan_urls: app.lan_urls(),
@@ -129,6 +138,7 @@ impl Server {
             turn.drain();
         }
         self.stop.send_replace(true);
+        self.app.compat.stop();
         let state = self.app.shards.stop();
         tracing::info!(rooms = state.rooms.len(), sessions = state.sessions.len(), "stopping");
         let storage = self.storage;

@@ -19,6 +19,10 @@ pub(crate) struct Metrics {
     pub(crate) messages_out: Counter,
     /// Clients that did not read what was sent to them.
     pub(crate) overflows: Counter,
+    /// Socket.IO clients.
+    pub(crate) socketio_clients: Gauge,
+    /// PeerJS clients.
+    pub(crate) peerjs_clients: Gauge,
     /// HTTP requests answered.
     pub(crate) http_requests: Counter,
     /// Changes that were not written to the database.
@@ -70,6 +74,8 @@ impl Metrics {
                 messages_in: counter!("parlour_ws_messages_total", "dir" => "in"),
                 messages_out: counter!("parlour_ws_messages_total", "dir" => "out"),
                 overflows: counter!("parlour_ws_overflows_total"),
+                socketio_clients: gauge!("parlour_compat_clients", "protocol" => "socketio"),
+                peerjs_clients: gauge!("parlour_compat_clients", "protocol" => "peerjs"),
                 http_requests: counter!("parlour_http_requests_total"),
                 storage_dropped: counter!("parlour_storage_dropped_total"),
                 storage_failures: counter!("parlour_storage_failures_total"),
@@ -145,6 +151,7 @@ fn describe() {
         "parlour_ws_overflows_total",
         "Times that a client had too much unread and its queue was dropped."
     );
+    describe_gauge!("parlour_compat_clients", "Clients of other systems, by their protocol.");
     describe_counter!("parlour_http_requests_total", "HTTP requests answered.");
     describe_counter!("parlour_refused_total", "Requests, messages and connections refused, by error code.");
     describe_gauge!("parlour_rooms", "Rooms.");

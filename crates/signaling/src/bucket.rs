@@ -6,20 +6,20 @@ use std::time::{Duration, Instant};
 ///
 /// Kept as the instant at which the bucket would be full again, which needs no timer and no rounding.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Bucket {
+pub struct Bucket {
     full_at: Instant,
 }
 
 /// How fast a bucket fills and how much it holds.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rate {
+pub struct Rate {
     per_s: u32,
     burst: u32,
 }
 
 impl Rate {
     /// `per_s` a second on average and `burst` at once; each at least 1.
-    pub(crate) fn new(per_s: u32, burst: u32) -> Self {
+    pub fn new(per_s: u32, burst: u32) -> Self {
         Self { per_s: per_s.max(1), burst: burst.max(1) }
     }
 
@@ -30,12 +30,16 @@ impl Rate {
 
 impl Bucket {
     /// A full one.
-    pub(crate) fn full(now: Instant) -> Self {
+    pub fn full(now: Instant) -> Self {
         Self { full_at: now }
     }
 
     /// Takes one token; or says how long until there is one.
-    pub(crate) fn take(&mut self, now: Instant, rate: Rate) -> Result<(), Duration> {
+    ///
+    /// # Errors
+    ///
+    /// The time to wait.
+    pub fn take(&mut self, now: Instant, rate: Rate) -> Result<(), Duration> {
         let full_at = self.full_at.max(now) + rate.cost();
         let owed = full_at.saturating_duration_since(now);
         let allowed = rate.cost() * rate.burst;

@@ -47,6 +47,11 @@ impl Text {
         Self { seq, tail: tail.0 }
     }
 
+    /// A JSON object that was made elsewhere, given without its opening brace.
+    pub fn from_members(members: String) -> Self {
+        Self { seq: None, tail: Bytes::from(members) }
+    }
+
     /// The event's number in its session, for a numbered one.
     pub fn seq(&self) -> Option<u64> {
         self.seq

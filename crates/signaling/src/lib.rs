@@ -18,6 +18,7 @@ mod schema;
 mod timer;
 pub mod token;
 
+pub use bucket::{Bucket, Rate};
 pub use frame::{ConnId, Frame, Text, Transmit};
 pub use hub::{
     Auth, CHAT_HISTORY, Event, Hub, HubConfig, HubState, IceServers, Now, Rng, RoomInfo, RoomOptions, RoomState,

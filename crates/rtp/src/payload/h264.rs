@@ -1,18 +1,46 @@
 //! H.264 (RFC 6184): packetization modes 0 and 1.
 
-use super::nal::{NalUnits, write_unit};
+use super::nal::{NalDepacketizer, NalFormat, NalPacketizer, inspect_units};
 use super::{Depacketizer, Packetizer, PayloadError};
-use crate::reader::Reader;
+use std::ops::RangeInclusive;
 
 const IDR: u8 = 5;
 const SPS: u8 = 7;
 const PPS: u8 = 8;
+const DELIMITER: u8 = 9;
+const FILLER: u8 = 12;
 const STAP_A: u8 = 24;
 const FU_A: u8 = 28;
 
 const TYPE: u8 = 0x1f;
 const IMPORTANCE: u8 = 0x60;
 const FORBIDDEN: u8 = 0x80;
+
+#[derive(Clone, Copy, Debug)]
+struct H264;
+
+impl NalFormat<1> for H264 {
+    const UNITS: RangeInclusive<u8> = 1..=23;
+    const AGGREGATION: u8 = STAP_A;
+    const FRAGMENTATION: u8 = FU_A;
+
+    fn unit_type([header]: [u8; 1]) -> u8 {
+        header & TYPE
+    }
+
+    fn with_type([header]: [u8; 1], unit_type: u8) -> [u8; 1] {
+        [header & !TYPE | unit_type & TYPE]
+    }
+
+    fn is_sent(unit_type: u8) -> bool {
+        !matches!(unit_type, DELIMITER | FILLER)
+    }
+
+    /// RFC 6184 §5.7.1: forbidden if any is, and as important as the most important one.
+    fn combine([one]: [u8; 1], [other]: [u8; 1]) -> [u8; 1] {
+        [(one | other) & FORBIDDEN | (one & IMPORTANCE).max(other & IMPORTANCE)]
+    }
+}
 
 /// What a forwarder needs to know of a payload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,47 +60,19 @@ impl Facts {
     pub fn starts_key_frame(&self) -> bool {
         self.starts_idr || self.has_sps
     }
-
-    fn add(&mut self, header: u8) {
-        match header & TYPE {
-            IDR => self.starts_idr = true,
-            SPS => self.has_sps = true,
-            PPS => self.has_pps = true,
-            _ => {}
-        }
-    }
 }
 
 /// Looks into a payload: also into the units of a STAP-A and the first fragment of an FU-A (RFC 6184 §5.7, §5.8).
 pub fn inspect(payload: &[u8]) -> Result<Facts, PayloadError> {
-    let header = *payload.first().ok_or(PayloadError::Truncated)?;
-    let mut facts = Facts { discardable: header & IMPORTANCE == 0, ..Facts::default() };
-    match header & TYPE {
-        1..=23 => facts.add(header),
-        STAP_A => {
-            let mut reader = Reader::new(payload.get(1..).unwrap_or_default());
-            while let Some(unit) = read_aggregated(&mut reader)? {
-                unit.first().into_iter().for_each(|header| facts.add(*header));
-            }
-        }
-        FU_A => {
-            let fragment = *payload.get(1).ok_or(PayloadError::Truncated)?;
-            if fragment & 0x80 != 0 {
-                facts.add(fragment);
-            }
-        }
-        other => return Err(PayloadError::Structure(other)),
-    }
+    let mut facts = Facts::default();
+    inspect_units::<H264, 1>(payload, |unit_type| match unit_type {
+        IDR => facts.starts_idr = true,
+        SPS => facts.has_sps = true,
+        PPS => facts.has_pps = true,
+        _ => {}
+    })?;
+    facts.discardable = payload.first().is_some_and(|header| header & IMPORTANCE == 0);
     Ok(facts)
-}
-
-/// The next unit with its 16-bit length before it; `None` at the end.
-pub(super) fn read_aggregated<'a>(reader: &mut Reader<'a>) -> Result<Option<&'a [u8]>, PayloadError> {
-    if reader.is_empty() {
-        return Ok(None);
-    }
-    let length = reader.u16().ok_or(PayloadError::Truncated)?;
-    reader.take(usize::from(length)).map(Some).ok_or(PayloadError::Truncated)
 }
 
 /// How units may be put into payloads (RFC 6184 §6).
@@ -86,13 +86,7 @@ pub enum PacketizationMode {
 
 /// Cuts an access unit in byte-stream format into payloads.
 #[derive(Debug)]
-pub struct H264Packetizer<'f> {
-    units: NalUnits<'f>,
-    /// A unit that is being cut: its header, and what is left of it.
-    cut: Option<(u8, &'f [u8])>,
-    mode: PacketizationMode,
-    max_payload: usize,
-}
+pub struct H264Packetizer<'f>(NalPacketizer<'f, H264, 1>);
 
 impl<'f> H264Packetizer<'f> {
     /// Cuts `access_unit` into payloads of at most `max_payload` bytes.
@@ -100,142 +94,40 @@ impl<'f> H264Packetizer<'f> {
     /// Access unit delimiters and filler are left out. In mode 0 a larger unit is an error: let the encoder make smaller
     /// slices.
     pub fn new(access_unit: &'f [u8], mode: PacketizationMode, max_payload: usize) -> Result<Self, PayloadError> {
-        let units = NalUnits::new(access_unit);
-        let mut kept = units.filter(|unit| is_sent(unit)).peekable();
-        if kept.peek().is_none()
-            || units.clone().any(|unit| matches!(unit.first(), Some(header) if header & TYPE >= 24))
-        {
-            return Err(PayloadError::MalformedFrame);
-        }
-        if max_payload < 8 || (mode == PacketizationMode::SingleNalUnit && kept.any(|unit| unit.len() > max_payload)) {
-            return Err(PayloadError::TooSmall(max_payload));
-        }
-        Ok(Self { units, cut: None, mode, max_payload })
-    }
-
-    fn next_unit(&mut self) -> Option<&'f [u8]> {
-        self.units.find(|unit| is_sent(unit))
-    }
-
-    fn is_done(&self) -> bool {
-        self.cut.is_none() && !{ self.units }.any(is_sent)
-    }
-
-    /// How many of the next units share a payload with `first`, and how many bytes that takes.
-    fn shared(&self, first: &[u8]) -> (usize, usize) {
-        let (mut count, mut length) = (1, 3 + first.len());
-        for unit in { self.units }.filter(|unit| is_sent(unit)) {
-            if length + 2 + unit.len() > self.max_payload {
-                break;
-            }
-            (count, length) = (count + 1, length + 2 + unit.len());
-        }
-        (count, length)
-    }
-
-    fn write_fragment(&mut self, header: u8, rest: &'f [u8], start: bool, out: &mut Vec<u8>) {
-        let (part, rest) = rest.split_at_checked(self.max_payload - 2).unwrap_or((rest, &[]));
-        let bits = u8::from(start) << 7 | u8::from(rest.is_empty()) << 6;
-        out.extend_from_slice(&[header & (FORBIDDEN | IMPORTANCE) | FU_A, bits | header & TYPE]);
-        out.extend_from_slice(part);
-        self.cut = (!rest.is_empty()).then_some((header, rest));
+        NalPacketizer::new(access_unit, mode == PacketizationMode::NonInterleaved, max_payload).map(Self)
     }
 }
 
 impl Packetizer for H264Packetizer<'_> {
     fn next_payload(&mut self, out: &mut Vec<u8>) -> Option<bool> {
-        if let Some((header, rest)) = self.cut.take() {
-            self.write_fragment(header, rest, false, out);
-            return Some(self.is_done());
-        }
-        let unit = self.next_unit()?;
-        let (header, rest) = unit.split_first()?;
-        if unit.len() > self.max_payload {
-            self.write_fragment(*header, rest, true, out);
-            return Some(self.is_done());
-        }
-        let (count, length) = self.shared(unit);
-        if self.mode == PacketizationMode::SingleNalUnit || count == 1 || length > self.max_payload {
-            out.extend_from_slice(unit);
-            return Some(self.is_done());
-        }
-        let start = out.len();
-        out.push(STAP_A);
-        let mut next = Some(unit);
-        for _ in 0..count {
-            let Some(unit) = next.take().or_else(|| self.next_unit()) else { break };
-            out.extend_from_slice(&(unit.len() as u16).to_be_bytes());
-            out.extend_from_slice(unit);
-            // RFC 6184 §5.7.1: forbidden if any is, and as important as the most important one.
-            if let (Some(own), Some(header)) = (out.get(start).copied(), unit.first())
-                && let Some(place) = out.get_mut(start)
-            {
-                *place = (own | header) & FORBIDDEN | (own & IMPORTANCE).max(header & IMPORTANCE) | STAP_A;
-            }
-        }
-        Some(self.is_done())
+        self.0.next_payload(out)
     }
-}
-
-/// Access unit delimiters (9) and filler (12) serve no receiver.
-fn is_sent(unit: &[u8]) -> bool {
-    unit.first().is_some_and(|header| !matches!(header & TYPE, 9 | 12))
 }
 
 /// Puts access units together in byte-stream format, with start codes of four bytes.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct H264Depacketizer {
-    /// Inside a unit that came in fragments.
-    cut: bool,
-}
+pub struct H264Depacketizer(NalDepacketizer<H264, 1>);
 
 impl Depacketizer for H264Depacketizer {
     fn push(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), PayloadError> {
-        let (header, rest) = payload.split_first().ok_or(PayloadError::Truncated)?;
-        if self.cut && header & TYPE != FU_A {
-            return Err(PayloadError::MissingFragment);
-        }
-        match header & TYPE {
-            1..=23 => write_unit(out, &[payload]),
-            STAP_A => {
-                let mut reader = Reader::new(rest);
-                while let Some(unit) = read_aggregated(&mut reader)? {
-                    if !unit.is_empty() {
-                        write_unit(out, &[unit]);
-                    }
-                }
-            }
-            FU_A => {
-                let (bits, part) = rest.split_first().ok_or(PayloadError::Truncated)?;
-                let (start, end) = (bits & 0x80 != 0, bits & 0x40 != 0);
-                if start == self.cut {
-                    return Err(PayloadError::MissingFragment);
-                }
-                if start {
-                    write_unit(out, &[&[header & (FORBIDDEN | IMPORTANCE) | bits & TYPE]]);
-                }
-                out.extend_from_slice(part);
-                self.cut = !end;
-            }
-            other => return Err(PayloadError::Structure(other)),
-        }
-        Ok(())
+        self.0.push(payload, out)
     }
 
     fn reset(&mut self) {
-        self.cut = false;
+        self.0.reset();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::nal::write_unit;
     use super::super::tests::{filler, frame, payloads};
     use super::*;
     use proptest::prelude::*;
 
     fn stream(units: &[Vec<u8>]) -> Vec<u8> {
         let mut out = Vec::new();
-        units.iter().for_each(|unit| write_unit(&mut out, &[unit]));
+        units.iter().for_each(|unit| write_unit(&mut out, unit));
         out
     }
 

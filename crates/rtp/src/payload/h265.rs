@@ -1,18 +1,46 @@
 //! H.265 (RFC 7798): single units, aggregation packets and fragmentation units of one stream, without DON and PACI.
 
-use super::h264::read_aggregated;
-use super::nal::{NalUnits, write_unit};
+use super::nal::{NalDepacketizer, NalFormat, NalPacketizer, inspect_units};
 use super::{Depacketizer, Packetizer, PayloadError};
-use crate::reader::Reader;
+use std::ops::RangeInclusive;
 
 const VPS: u8 = 32;
 #[cfg(test)]
 const SPS: u8 = 33;
 const PPS: u8 = 34;
-const AUD: u8 = 35;
+const DELIMITER: u8 = 35;
 const FILLER: u8 = 38;
 const AGGREGATION: u8 = 48;
 const FRAGMENTATION: u8 = 49;
+
+#[derive(Clone, Copy, Debug)]
+struct H265;
+
+impl NalFormat<2> for H265 {
+    const UNITS: RangeInclusive<u8> = 0..=47;
+    const AGGREGATION: u8 = AGGREGATION;
+    const FRAGMENTATION: u8 = FRAGMENTATION;
+
+    fn unit_type([first, _]: [u8; 2]) -> u8 {
+        first >> 1 & 0x3f
+    }
+
+    fn with_type([first, second]: [u8; 2], unit_type: u8) -> [u8; 2] {
+        [first & 0x81 | (unit_type & 0x3f) << 1, second]
+    }
+
+    fn is_sent(unit_type: u8) -> bool {
+        !matches!(unit_type, DELIMITER | FILLER)
+    }
+
+    /// RFC 7798 §4.4.2: layer and temporal id are the lowest of all units.
+    fn combine(one: [u8; 2], other: [u8; 2]) -> [u8; 2] {
+        let layer = |[first, second]: [u8; 2]| (first & 1) << 5 | second >> 3;
+        let lowest = layer(one).min(layer(other));
+        let temporal = (one[1] & 7).min(other[1] & 7);
+        [(one[0] | other[0]) & 0x80 | lowest >> 5, lowest << 3 | temporal]
+    }
+}
 
 /// What a forwarder needs to know of a payload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,195 +58,61 @@ impl Facts {
     pub fn starts_key_frame(&self) -> bool {
         self.starts_random_access || self.has_parameter_sets
     }
-
-    fn add(&mut self, unit_type: u8) {
-        match unit_type {
-            16..=23 => self.starts_random_access = true,
-            VPS..=PPS => self.has_parameter_sets = true,
-            _ => {}
-        }
-    }
-}
-
-fn unit_type(header: u8) -> u8 {
-    header >> 1 & 0x3f
 }
 
 /// Looks into a payload: also into the units of an aggregation packet and the first fragment of a unit.
 pub fn inspect(payload: &[u8]) -> Result<Facts, PayloadError> {
-    let [first, second] = *payload.first_chunk().ok_or(PayloadError::Truncated)?;
-    let mut facts = Facts { temporal_id: (second & 7).saturating_sub(1), ..Facts::default() };
-    match unit_type(first) {
-        AGGREGATION => {
-            let mut reader = Reader::new(payload.get(2..).unwrap_or_default());
-            while let Some(unit) = read_aggregated(&mut reader)? {
-                unit.first().into_iter().for_each(|header| facts.add(unit_type(*header)));
-            }
-        }
-        FRAGMENTATION => {
-            let bits = *payload.get(2).ok_or(PayloadError::Truncated)?;
-            if bits & 0x80 != 0 {
-                facts.add(bits & 0x3f);
-            }
-        }
-        single @ 0..=47 => facts.add(single),
-        other => return Err(PayloadError::Structure(other)),
-    }
+    let mut facts = Facts::default();
+    inspect_units::<H265, 2>(payload, |unit_type| match unit_type {
+        16..=23 => facts.starts_random_access = true,
+        VPS..=PPS => facts.has_parameter_sets = true,
+        _ => {}
+    })?;
+    facts.temporal_id = payload.get(1).map_or(0, |second| (second & 7).saturating_sub(1));
     Ok(facts)
 }
 
 /// Cuts an access unit in byte-stream format into payloads.
 #[derive(Debug)]
-pub struct H265Packetizer<'f> {
-    units: NalUnits<'f>,
-    /// A unit that is being cut: its header, and what is left of it.
-    cut: Option<([u8; 2], &'f [u8])>,
-    max_payload: usize,
-}
+pub struct H265Packetizer<'f>(NalPacketizer<'f, H265, 2>);
 
 impl<'f> H265Packetizer<'f> {
     /// Cuts `access_unit` into payloads of at most `max_payload` bytes. Delimiters and filler are left out.
     pub fn new(access_unit: &'f [u8], max_payload: usize) -> Result<Self, PayloadError> {
-        let units = NalUnits::new(access_unit);
-        let malformed =
-            { units }.any(|unit| unit.len() < 2 || matches!(unit.first(), Some(header) if unit_type(*header) >= 48));
-        if malformed || !{ units }.any(is_sent) {
-            return Err(PayloadError::MalformedFrame);
-        }
-        if max_payload < 8 {
-            return Err(PayloadError::TooSmall(max_payload));
-        }
-        Ok(Self { units, cut: None, max_payload })
-    }
-
-    fn next_unit(&mut self) -> Option<&'f [u8]> {
-        self.units.find(|unit| is_sent(unit))
-    }
-
-    fn is_done(&self) -> bool {
-        self.cut.is_none() && !{ self.units }.any(is_sent)
-    }
-
-    /// How many of the next units share a payload with `first`.
-    fn shared(&self, first: &[u8]) -> usize {
-        let (mut count, mut length) = (1, 4 + first.len());
-        for unit in { self.units }.filter(|unit| is_sent(unit)) {
-            if length + 2 + unit.len() > self.max_payload {
-                break;
-            }
-            (count, length) = (count + 1, length + 2 + unit.len());
-        }
-        count
-    }
-
-    fn write_fragment(&mut self, header: [u8; 2], rest: &'f [u8], start: bool, out: &mut Vec<u8>) {
-        let (part, rest) = rest.split_at_checked(self.max_payload - 3).unwrap_or((rest, &[]));
-        let [first, second] = header;
-        let bits = u8::from(start) << 7 | u8::from(rest.is_empty()) << 6;
-        out.extend_from_slice(&[first & 0x81 | FRAGMENTATION << 1, second, bits | unit_type(first)]);
-        out.extend_from_slice(part);
-        self.cut = (!rest.is_empty()).then_some((header, rest));
+        NalPacketizer::new(access_unit, true, max_payload).map(Self)
     }
 }
 
 impl Packetizer for H265Packetizer<'_> {
     fn next_payload(&mut self, out: &mut Vec<u8>) -> Option<bool> {
-        if let Some((header, rest)) = self.cut.take() {
-            self.write_fragment(header, rest, false, out);
-            return Some(self.is_done());
-        }
-        let unit = self.next_unit()?;
-        let (header, rest) = unit.split_first_chunk::<2>()?;
-        if unit.len() > self.max_payload {
-            self.write_fragment(*header, rest, true, out);
-            return Some(self.is_done());
-        }
-        let count = self.shared(unit);
-        if count == 1 {
-            out.extend_from_slice(unit);
-            return Some(self.is_done());
-        }
-        let start = out.len();
-        // RFC 7798 §4.4.2: layer and temporal id are the lowest of all units.
-        let (mut layer, mut temporal, mut forbidden) = (u8::MAX, u8::MAX, 0);
-        out.extend_from_slice(&[0, 0]);
-        let mut next = Some(unit);
-        for _ in 0..count {
-            let Some(unit) = next.take().or_else(|| self.next_unit()) else { break };
-            out.extend_from_slice(&(unit.len() as u16).to_be_bytes());
-            out.extend_from_slice(unit);
-            if let Some([first, second]) = unit.first_chunk() {
-                layer = layer.min((first & 1) << 5 | second >> 3);
-                temporal = temporal.min(second & 7);
-                forbidden |= first & 0x80;
-            }
-        }
-        if let Some(place) = out.get_mut(start..start + 2) {
-            place.copy_from_slice(&[forbidden | AGGREGATION << 1 | layer >> 5 & 1, layer << 3 | temporal & 7]);
-        }
-        Some(self.is_done())
+        self.0.next_payload(out)
     }
-}
-
-fn is_sent(unit: &[u8]) -> bool {
-    unit.first().is_some_and(|header| !matches!(unit_type(*header), AUD | FILLER))
 }
 
 /// Puts access units together in byte-stream format, with start codes of four bytes.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct H265Depacketizer {
-    /// Inside a unit that came in fragments.
-    cut: bool,
-}
+pub struct H265Depacketizer(NalDepacketizer<H265, 2>);
 
 impl Depacketizer for H265Depacketizer {
     fn push(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), PayloadError> {
-        let (&[first, second], rest) = payload.split_first_chunk().ok_or(PayloadError::Truncated)?;
-        let kind = unit_type(first);
-        if self.cut && kind != FRAGMENTATION {
-            return Err(PayloadError::MissingFragment);
-        }
-        match kind {
-            0..=47 => write_unit(out, &[payload]),
-            AGGREGATION => {
-                let mut reader = Reader::new(rest);
-                while let Some(unit) = read_aggregated(&mut reader)? {
-                    if !unit.is_empty() {
-                        write_unit(out, &[unit]);
-                    }
-                }
-            }
-            FRAGMENTATION => {
-                let (bits, part) = rest.split_first().ok_or(PayloadError::Truncated)?;
-                let (start, end) = (bits & 0x80 != 0, bits & 0x40 != 0);
-                if start == self.cut {
-                    return Err(PayloadError::MissingFragment);
-                }
-                if start {
-                    write_unit(out, &[&[first & 0x81 | (bits & 0x3f) << 1, second]]);
-                }
-                out.extend_from_slice(part);
-                self.cut = !end;
-            }
-            other => return Err(PayloadError::Structure(other)),
-        }
-        Ok(())
+        self.0.push(payload, out)
     }
 
     fn reset(&mut self) {
-        self.cut = false;
+        self.0.reset();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::nal::write_unit;
     use super::super::tests::{filler, frame, payloads};
     use super::*;
     use proptest::prelude::*;
 
     fn stream(units: &[Vec<u8>]) -> Vec<u8> {
         let mut out = Vec::new();
-        units.iter().for_each(|unit| write_unit(&mut out, &[unit]));
+        units.iter().for_each(|unit| write_unit(&mut out, unit));
         out
     }
 
@@ -230,7 +124,7 @@ mod tests {
     fn parameter_sets_share_a_payload_and_a_large_slice_is_cut() {
         let units = stream(&[unit(VPS, 10), unit(SPS, 20), unit(PPS, 4), unit(19, 2500)]);
         let all = payloads(H265Packetizer::new(&units, 1200).unwrap(), 1200);
-        let kinds: Vec<_> = all.iter().map(|payload| unit_type(payload[0])).collect();
+        let kinds: Vec<_> = all.iter().map(|payload| H265::unit_type([payload[0], payload[1]])).collect();
         assert_eq!(kinds, [AGGREGATION, FRAGMENTATION, FRAGMENTATION, FRAGMENTATION]);
         let facts = inspect(&all[0]).unwrap();
         assert!(facts.has_parameter_sets && facts.starts_key_frame() && !facts.starts_random_access);

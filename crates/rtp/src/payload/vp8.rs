@@ -1,26 +1,9 @@
 //! VP8 (RFC 7741).
 
+pub use super::picture::PictureId;
+use super::picture::Pieces;
 use super::{Depacketizer, Packetizer, PayloadError};
 use crate::reader::Reader;
-
-/// The number of a picture: seven bits, or fifteen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PictureId {
-    /// 0 to 127.
-    Short(u8),
-    /// 0 to 32767.
-    Long(u16),
-}
-
-impl PictureId {
-    /// The number.
-    pub const fn value(self) -> u16 {
-        match self {
-            Self::Short(value) => value as u16,
-            Self::Long(value) => value,
-        }
-    }
-}
 
 /// The descriptor at the front of each payload (RFC 7741 §4.2).
 ///
@@ -69,12 +52,7 @@ impl Descriptor {
         }
         let extended = reader.u8()?;
         if extended & 0x80 != 0 {
-            let byte = reader.u8()?;
-            descriptor.picture_id = Some(if byte & 0x80 != 0 {
-                PictureId::Long(u16::from_be_bytes([byte & 0x7f, reader.u8()?]))
-            } else {
-                PictureId::Short(byte)
-            });
+            descriptor.picture_id = Some(PictureId::read(reader)?);
         }
         if extended & 0x40 != 0 {
             descriptor.tl0_pic_idx = Some(reader.u8()?);
@@ -107,10 +85,8 @@ impl Descriptor {
             return;
         }
         out.push(extended);
-        match self.picture_id {
-            Some(PictureId::Short(value)) => out.push(value & 0x7f),
-            Some(PictureId::Long(value)) => out.extend_from_slice(&(value | 0x8000).to_be_bytes()),
-            None => {}
+        if let Some(id) = self.picture_id {
+            id.write(out);
         }
         out.extend(self.tl0_pic_idx);
         if extended & 0x30 != 0 {
@@ -152,10 +128,8 @@ pub fn inspect(payload: &[u8]) -> Result<Facts, PayloadError> {
 /// Cuts a frame into payloads that all carry the same descriptor but for the start.
 #[derive(Debug)]
 pub struct Vp8Packetizer<'f> {
-    rest: &'f [u8],
-    first: bool,
+    pieces: Pieces<'f>,
     descriptor: Descriptor,
-    max_payload: usize,
 }
 
 impl<'f> Vp8Packetizer<'f> {
@@ -167,23 +141,14 @@ impl<'f> Vp8Packetizer<'f> {
         if max_payload < 8 {
             return Err(PayloadError::TooSmall(max_payload)); // the descriptor has up to six bytes
         }
-        Ok(Self { rest: frame, first: true, descriptor: Descriptor { partition: 0, ..descriptor }, max_payload })
+        let descriptor = Descriptor { partition: 0, ..descriptor };
+        Ok(Self { pieces: Pieces::new(frame, max_payload), descriptor })
     }
 }
 
 impl Packetizer for Vp8Packetizer<'_> {
     fn next_payload(&mut self, out: &mut Vec<u8>) -> Option<bool> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        let start = out.len();
-        Descriptor { start_of_partition: self.first, ..self.descriptor }.write(out);
-        self.first = false;
-        let room = self.max_payload.saturating_sub(out.len() - start);
-        let (part, rest) = self.rest.split_at_checked(room).unwrap_or((self.rest, &[]));
-        out.extend_from_slice(part);
-        self.rest = rest;
-        Some(rest.is_empty())
+        self.pieces.next(out, |first, out| Descriptor { start_of_partition: first, ..self.descriptor }.write(out))
     }
 }
 
@@ -201,37 +166,84 @@ impl Depacketizer for Vp8Depacketizer {
     fn reset(&mut self) {}
 }
 
+/// Drops that a rewriter remembers, for packets that arrive late.
+const REMEMBERED: usize = 16;
+/// Pictures after which a drop is forgotten.
+const SETTLED: u16 = 1024;
+
+/// From a picture of the incoming stream on, what is added to its picture numbers.
+#[derive(Clone, Copy, Debug, Default)]
+struct PictureOffset {
+    from: u16,
+    offset: u16,
+}
+
 /// Keeps picture numbers continuous for a receiver while frames are dropped and streams are switched.
 ///
-/// Always writes the fifteen-bit form, as a receiver must not see the width change.
+/// Always writes the fifteen-bit form, as a receiver must not see the width change. Packets may arrive out of order: those of a picture before one that was
+/// dropped keep the numbers that they would have had.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Vp8Rewriter {
-    picture_offset: u16,
+    /// The newest first.
+    picture_offsets: [PictureOffset; REMEMBERED],
     tl0_offset: u8,
     key_offset: u8,
+    /// The numbers of the newest picture that was forwarded.
     last: Option<(u16, u8, u8)>,
+}
+
+/// Whether fifteen-bit number `a` is `b` or follows it.
+fn at_or_after(a: u16, b: u16) -> bool {
+    a.wrapping_sub(b) & 0x7fff < 0x4000
 }
 
 impl Vp8Rewriter {
     /// Goes on with another stream, whose first forwarded payload has this descriptor.
     pub fn switch_to(&mut self, first: &Descriptor) {
         let Some((picture, tl0, key)) = self.last else { return };
-        self.picture_offset = (picture + 1).wrapping_sub(first.picture_id.map_or(0, PictureId::value));
+        let from = first.picture_id.map_or(0, PictureId::value);
+        self.picture_offsets = [PictureOffset { from, offset: (picture + 1).wrapping_sub(from) }; REMEMBERED];
         self.tl0_offset = tl0.wrapping_add(1).wrapping_sub(first.tl0_pic_idx.unwrap_or(0));
         self.key_offset = key.wrapping_add(1).wrapping_sub(first.key_idx.unwrap_or(0));
     }
 
-    /// Tells that all payloads of a picture are kept back, so that the next picture takes its number.
-    pub fn drop_picture(&mut self) {
-        self.picture_offset = self.picture_offset.wrapping_sub(1);
+    /// Tells that all payloads of the picture with this descriptor are kept back, so that the next picture takes its number. May be told of each of them.
+    ///
+    /// If a later picture was forwarded already, the number stays a gap.
+    pub fn drop_picture(&mut self, dropped: &Descriptor) {
+        let (Some(id), Some((last, ..))) = (dropped.picture_id.map(PictureId::value), self.last) else { return };
+        let [newest, ..] = self.picture_offsets;
+        let from = (id + 1) & 0x7fff;
+        if newest.from == from || at_or_after(last, id.wrapping_add(newest.offset)) {
+            return;
+        }
+        self.picture_offsets.rotate_right(1);
+        let [place, ..] = &mut self.picture_offsets;
+        *place = PictureOffset { from, offset: newest.offset.wrapping_sub(1) };
+    }
+
+    fn picture_offset(&self, id: u16) -> u16 {
+        let [.., oldest] = self.picture_offsets;
+        self.picture_offsets.iter().find(|known| at_or_after(id, known.from)).unwrap_or(&oldest).offset
+    }
+
+    /// Begins with the first picture, and forgets drops that lie so far back that no packet from before them comes any more; their numbers will come round again.
+    fn settle(&mut self, newest_picture: Option<PictureId>) {
+        let [newest, ..] = self.picture_offsets;
+        let Some(id) = newest_picture.map(PictureId::value) else { return };
+        let first = self.last.is_none();
+        if first || (SETTLED..0x4000).contains(&(id.wrapping_sub(newest.from) & 0x7fff)) {
+            self.picture_offsets = [PictureOffset { from: id, offset: newest.offset }; REMEMBERED];
+        }
     }
 
     /// Appends `payload` with its numbers rewritten.
     pub fn rewrite(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), PayloadError> {
         let (mut descriptor, rest) = Descriptor::parse(payload)?;
         let (mut picture, mut tl0, mut key) = self.last.unwrap_or_default();
-        if let Some(id) = descriptor.picture_id {
-            picture = id.value().wrapping_add(self.picture_offset) & 0x7fff;
+        let offered = descriptor.picture_id;
+        if let Some(id) = offered {
+            picture = id.value().wrapping_add(self.picture_offset(id.value())) & 0x7fff;
             descriptor.picture_id = Some(PictureId::Long(picture));
         }
         if let Some(index) = descriptor.tl0_pic_idx {
@@ -242,7 +254,10 @@ impl Vp8Rewriter {
             key = index.wrapping_add(self.key_offset) & 0x1f;
             descriptor.key_idx = Some(key);
         }
-        self.last = Some((picture, tl0, key));
+        if self.last.is_none_or(|(last, ..)| at_or_after(picture, last)) {
+            self.settle(offered);
+            self.last = Some((picture, tl0, key));
+        }
         descriptor.write(out);
         out.extend_from_slice(rest);
         Ok(())
@@ -310,12 +325,40 @@ mod tests {
         };
         assert_eq!(send(&mut rewriter, 32_766, 255), (32_766, 255));
         assert_eq!(send(&mut rewriter, 32_766, 255), (32_766, 255), "second packet of the picture");
-        rewriter.drop_picture(); // 32767
+        let dropped = Descriptor { picture_id: Some(PictureId::Long(32_767)), ..full() };
+        rewriter.drop_picture(&dropped);
+        rewriter.drop_picture(&dropped); // told of its second packet
         assert_eq!(send(&mut rewriter, 0, 0), (32_767, 0));
         let first = Descriptor { picture_id: Some(PictureId::Short(9)), tl0_pic_idx: Some(40), ..full() };
         rewriter.switch_to(&first);
         assert_eq!(send(&mut rewriter, 9, 40), (0, 1));
         assert_eq!(send(&mut rewriter, 10, 41), (1, 2));
+    }
+
+    #[test]
+    fn packets_that_arrive_late_keep_their_numbers() {
+        let mut rewriter = Vp8Rewriter::default();
+        let numbered = |picture| Descriptor { picture_id: Some(PictureId::Long(picture)), ..full() };
+        let send = |rewriter: &mut Vp8Rewriter, picture: u16| {
+            let (mut payload, mut out) = (Vec::new(), Vec::new());
+            numbered(picture).write(&mut payload);
+            rewriter.rewrite(&payload, &mut out).unwrap();
+            Descriptor::parse(&out).unwrap().0.picture_id.unwrap().value()
+        };
+        assert_eq!(send(&mut rewriter, 10), 10);
+        rewriter.drop_picture(&numbered(12));
+        assert_eq!(send(&mut rewriter, 13), 12);
+        rewriter.drop_picture(&numbered(14));
+        assert_eq!(send(&mut rewriter, 15), 13);
+        assert_eq!(send(&mut rewriter, 11), 11, "before both drops");
+        assert_eq!(send(&mut rewriter, 13), 12, "between them");
+        rewriter.drop_picture(&numbered(11));
+        assert_eq!(send(&mut rewriter, 16), 14, "a drop that comes too late changes nothing");
+        for picture in 17..40_000 {
+            assert_eq!(send(&mut rewriter, picture & 0x7fff), (picture - 2) & 0x7fff, "long after the drops");
+        }
+        rewriter.switch_to(&numbered(500));
+        assert_eq!(send(&mut rewriter, 500), 39_998 & 0x7fff);
     }
 
     proptest! {

@@ -1,8 +1,12 @@
 //! VP9 (RFC 9628).
 
-use super::vp8::PictureId;
+pub use super::picture::PictureId;
+use super::picture::Pieces;
 use super::{Depacketizer, Packetizer, PayloadError};
 use crate::reader::Reader;
+
+/// The bit of the first byte that says that the payload ends a frame.
+const END_OF_FRAME: u8 = 0x04;
 
 /// The layer that a frame belongs to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -143,17 +147,12 @@ impl Descriptor {
             inter_picture: first & 0x40 != 0,
             flexible: first & 0x10 != 0,
             start_of_frame: first & 0x08 != 0,
-            end_of_frame: first & 0x04 != 0,
+            end_of_frame: first & END_OF_FRAME != 0,
             not_reference_for_upper: first & 0x01 != 0,
             ..Self::default()
         };
         if first & 0x80 != 0 {
-            let byte = reader.u8()?;
-            descriptor.picture_id = Some(if byte & 0x80 != 0 {
-                PictureId::Long(u16::from_be_bytes([byte & 0x7f, reader.u8()?]))
-            } else {
-                PictureId::Short(byte)
-            });
+            descriptor.picture_id = Some(PictureId::read(reader)?);
         }
         if first & 0x20 != 0 {
             let byte = reader.u8()?;
@@ -197,10 +196,8 @@ impl Descriptor {
                 | u8::from(self.structure.is_some()) << 1
                 | u8::from(self.not_reference_for_upper),
         );
-        match self.picture_id {
-            Some(PictureId::Short(value)) => out.push(value & 0x7f),
-            Some(PictureId::Long(value)) => out.extend_from_slice(&(value | 0x8000).to_be_bytes()),
-            None => {}
+        if let Some(id) = self.picture_id {
+            id.write(out);
         }
         if let Some(layer) = self.layer {
             out.push(
@@ -258,10 +255,8 @@ impl Descriptor {
 /// Cuts the frame of one layer into payloads.
 #[derive(Debug)]
 pub struct Vp9Packetizer<'f> {
-    rest: &'f [u8],
-    first: bool,
+    pieces: Pieces<'f>,
     descriptor: Descriptor,
-    max_payload: usize,
 }
 
 impl<'f> Vp9Packetizer<'f> {
@@ -274,29 +269,21 @@ impl<'f> Vp9Packetizer<'f> {
         if max_payload < 64 {
             return Err(PayloadError::TooSmall(max_payload)); // the descriptor has up to 42 bytes
         }
-        Ok(Self { rest: frame, first: true, descriptor, max_payload })
+        Ok(Self { pieces: Pieces::new(frame, max_payload), descriptor })
     }
 }
 
 impl Packetizer for Vp9Packetizer<'_> {
     fn next_payload(&mut self, out: &mut Vec<u8>) -> Option<bool> {
-        if self.rest.is_empty() {
-            return None;
-        }
         let start = out.len();
-        let structure = self.descriptor.structure.filter(|_| self.first);
-        Descriptor { start_of_frame: self.first, end_of_frame: false, structure, ..self.descriptor }.write(out);
-        self.first = false;
-        let room = self.max_payload.saturating_sub(out.len() - start);
-        let (part, rest) = self.rest.split_at_checked(room).unwrap_or((self.rest, &[]));
-        out.extend_from_slice(part);
-        self.rest = rest;
-        if rest.is_empty()
-            && let Some(first) = out.get_mut(start)
-        {
-            *first |= 0x04;
+        let last = self.pieces.next(out, |first, out| {
+            let structure = self.descriptor.structure.filter(|_| first);
+            Descriptor { start_of_frame: first, end_of_frame: false, structure, ..self.descriptor }.write(out);
+        })?;
+        if last && let Some(first) = out.get_mut(start) {
+            *first |= END_OF_FRAME;
         }
-        Some(rest.is_empty())
+        Some(last)
     }
 }
 

@@ -203,6 +203,9 @@ impl Association {
         };
         self.outgoing_streams = self.config.outgoing_streams.min(cookie.peer_incoming);
         self.outbound.interleaved = self.support.interleaving;
+        if !self.support.forward_tsn {
+            self.outbound.queue.make_reliable();
+        }
         self.outbound.set_peer_window(cookie.peer_window);
         self.inbound = Some(Inbound::new(cookie.peer_tsn, self.support.interleaving));
         self.resets.set_peer(cookie.peer_tsn);

@@ -658,7 +658,7 @@ impl InFlight {
 
     /// When the first message in flight expires, if that could move the point of [`InFlight::advance`].
     pub(crate) fn first_expiry(&self) -> Option<Nanos> {
-        let front = self.ring.front().filter(|s| s.record != 0)?;
+        let front = self.ring.front().filter(|s| s.record != 0 && s.state != State::Abandoned)?;
         self.records.all.get(&front.record).map(|r| r.reliability.expires).filter(|at| *at != Nanos::MAX)
     }
 

@@ -102,6 +102,17 @@ impl Association {
         Some(())
     }
 
+    /// After the end: a peer that did not hear that the shutdown is complete is told again (RFC 9260 §8.4 rule 5).
+    pub(super) fn receive_late(&mut self, datagram: &[u8]) {
+        self.stats.packets_dropped += 1;
+        let Ok(packet) = Packet::parse(datagram, self.config.zero_checksum) else { return };
+        let first = packet.chunks().next();
+        let tag = packet.header.verification_tag;
+        if tag == self.local_tag && matches!(first, Some(Ok(RawChunk { kind: 8, .. }))) {
+            self.reply(tag, |out| Control::ShutdownComplete { reflected: true }.write(out));
+        }
+    }
+
     /// RFC 9260 §8.5: whether the tag is right for such a packet.
     fn verify(&mut self, packet: &Packet<'_>, first: &RawChunk<'_>) -> Option<()> {
         let tag = packet.header.verification_tag;

@@ -353,7 +353,10 @@ impl Association {
     pub fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) {
         let now = self.clock.at(now);
         self.stats.packets_received += 1;
-        if matches!(self.state, State::Ended) || self.receive(now, datagram).is_none() {
+        if matches!(self.state, State::Ended) {
+            return self.receive_late(datagram);
+        }
+        if self.receive(now, datagram).is_none() {
             self.stats.packets_dropped += 1;
         }
         self.settle(now);

@@ -74,7 +74,7 @@ impl Resets {
     }
 
     pub(crate) fn timeout(&self) -> Option<Nanos> {
-        self.request.as_ref().map(|r| r.deadline)
+        self.request.as_ref().map(|r| r.deadline).filter(|at| *at != Nanos::MAX)
     }
 
     pub(crate) fn on_timeout(&mut self, now: Nanos) {

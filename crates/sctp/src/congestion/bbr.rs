@@ -240,12 +240,14 @@ impl Controller for Bbr {
     }
 
     fn pacing_rate(&self) -> Option<u64> {
-        let rate = self.rate.get();
-        if rate > 0.0 {
-            return Some((rate * self.pacing_gain * PACING_MARGIN) as u64);
+        let rate = self.rate.get() * self.pacing_gain * PACING_MARGIN;
+        if self.full.reached && rate > 0.0 {
+            return Some(rate as u64);
         }
-        let rtt = self.smoothed_rtt?.as_secs_f64();
-        Some((self.window as f64 * STARTUP_GAIN / rtt.max(1e-6)) as u64)
+        // Before the pipe was ever full, little traffic says nothing of its rate.
+        let first =
+            initial_window(self.packet as usize) as f64 * STARTUP_GAIN / self.smoothed_rtt?.as_secs_f64().max(1e-6);
+        Some(rate.max(first) as u64)
     }
 
     fn on_ack(&mut self, ack: &Ack) {

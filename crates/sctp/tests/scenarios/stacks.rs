@@ -317,7 +317,7 @@ pion_like!(
     rtc_sctp,
     rtc_sctp::Endpoint::new(
         remote(),
-        shared::TransportProtocol::UDP,
+        rtc_shared::TransportProtocol::UDP,
         Arc::new(rtc_sctp::EndpointConfig::default()),
         Some(Arc::new(rtc_sctp::ServerConfig::new(rtc_sctp::TransportConfig::default()))),
     ),

@@ -46,6 +46,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .nest("/v1/rooms", admin::router(Arc::clone(&app)))
+        .merge(crate::compat::router(&app))
         .fallback(file)
         .with_state(app)
 }

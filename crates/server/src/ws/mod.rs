@@ -2,7 +2,8 @@
 
 mod connection;
 pub(crate) mod outbox;
+pub(crate) mod talk;
 mod upgrade;
 mod wire;
 
-pub(crate) use upgrade::upgrade;
+pub(crate) use upgrade::{accept_key, origin_refused, switch_protocols, upgrade};

@@ -18,24 +18,12 @@ use crate::http::{Client, headers, problem};
 
 /// Answers `/v1/ws`: checks the request and hands the connection over to its task.
 pub(crate) async fn upgrade(State(app): State<Arc<App>>, mut request: Request<Body>) -> Response<Body> {
-    if let Some(origin) = request.headers().get(ORIGIN)
-        && !headers::origin_allowed(origin, headers::host(&request).as_ref(), &app.config.origins)
-    {
-        app.metrics.refused("wrong_origin");
-        return problem(
-            StatusCode::FORBIDDEN,
-            "wrong_origin",
-            "Pages of this origin may not connect. Open the app from this server, or name the origin in the server's setting `origins`.",
-        );
+    if let Some(refusal) = origin_refused(&app, &request) {
+        return refusal;
     }
     let accept = match accept_key(request.headers()) {
         Ok(accept) => accept,
-        Err(why) => {
-            let mut answer = problem(StatusCode::UPGRADE_REQUIRED, "not_a_websocket", why);
-            answer.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
-            answer.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-            return answer;
-        }
+        Err(refusal) => return *refusal,
     };
     let offers_ours = has_token(request.headers(), &SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
     if !offers_ours && request.headers().contains_key(SEC_WEBSOCKET_PROTOCOL) {
@@ -57,20 +45,49 @@ pub(crate) async fn upgrade(State(app): State<Arc<App>>, mut request: Request<Bo
     let upgraded = hyper::upgrade::on(&mut request);
     tokio::spawn(connection::run(app, upgraded, client, host, admission));
 
+    let mut response = switch_protocols(accept);
+    if offers_ours {
+        response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    }
+    response
+}
+
+/// The refusal of a request from a page whose origin may not connect.
+pub(crate) fn origin_refused(app: &App, request: &Request<Body>) -> Option<Response<Body>> {
+    let origin = request.headers().get(ORIGIN)?;
+    if headers::origin_allowed(origin, headers::host(request).as_ref(), &app.config.origins) {
+        return None;
+    }
+    app.metrics.refused("wrong_origin");
+    Some(problem(
+        StatusCode::FORBIDDEN,
+        "wrong_origin",
+        "Pages of this origin may not connect. Open the app from this server, or name the origin in the server's setting `origins`.",
+    ))
+}
+
+/// The answer that turns the connection into a WebSocket.
+pub(crate) fn switch_protocols(accept: HeaderValue) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
-    if offers_ours {
-        headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
-    }
     response
 }
 
-/// Checks the opening handshake (RFC 6455 §4.2.1) and answers its key (§4.2.2).
-fn accept_key(headers: &HeaderMap) -> Result<HeaderValue, &'static str> {
+/// Checks the opening handshake (RFC 6455 §4.2.1) and answers its key (§4.2.2); or the answer to a request that is none.
+pub(crate) fn accept_key(headers: &HeaderMap) -> Result<HeaderValue, Box<Response<Body>>> {
+    derive_accept(headers).map_err(|why| {
+        let mut answer = problem(StatusCode::UPGRADE_REQUIRED, "not_a_websocket", why);
+        answer.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
+        answer.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        Box::new(answer)
+    })
+}
+
+fn derive_accept(headers: &HeaderMap) -> Result<HeaderValue, &'static str> {
     if !has_token(headers, &CONNECTION, "upgrade") || !has_token(headers, &UPGRADE, "websocket") {
         return Err("This address speaks WebSocket: connect with ws:// or wss://.");
     }

@@ -17,7 +17,7 @@ use crate::stream::Stream;
 
 /// A stream with what is still to be written before anything else.
 #[derive(Debug)]
-pub(super) struct Wire {
+pub(crate) struct Wire {
     stream: Stream,
     backlog: Vec<u8>,
 }

@@ -1,6 +1,8 @@
 //! A server on loopback with a data directory of its own, and clients that speak the protocol over real sockets.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
 
+pub mod wire;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -269,6 +271,6 @@ impl Client {
     }
 }
 
-async fn next_message(socket: &mut Socket) -> Option<Result<Message, tokio_tungstenite::tungstenite::Error>> {
+pub async fn next_message(socket: &mut Socket) -> Option<Result<Message, tokio_tungstenite::tungstenite::Error>> {
     std::future::poll_fn(|cx| std::pin::Pin::new(&mut *socket).poll_next(cx)).await
 }
