@@ -149,8 +149,9 @@ impl Generation {
         }
         known.candidate = candidate;
         self.rank(*cx.role, cx.transports);
-        let waiting: Vec<usize> =
-            (0..cx.transports.locals.len()).filter(|local| !self.pairs.iter().any(|p| p.local == *local && p.remote == index)).collect();
+        let waiting: Vec<usize> = (0..cx.transports.locals.len())
+            .filter(|local| !self.pairs.iter().any(|p| p.local == *local && p.remote == index))
+            .collect();
         for local in waiting {
             self.form(cx, local, index);
         }
@@ -184,12 +185,15 @@ impl Generation {
         // One pair of each foundation is checked before its like (RFC 8445 §6.1.2.6).
         let like = |pair: &Pair, this: &Self| {
             let foundations = cx.transports.local(pair.local).zip(this.remotes.get(pair.remote));
-            foundations.is_some_and(|(l, r)| l.candidate.foundation == foundation.0 && r.candidate.foundation == foundation.1)
+            foundations
+                .is_some_and(|(l, r)| l.candidate.foundation == foundation.0 && r.candidate.foundation == foundation.1)
         };
         let others = self.pairs.len().saturating_sub(1);
-        let busy = self.pairs.iter().take(others).any(|pair| {
-            matches!(pair.state, PairState::Waiting | PairState::InProgress) && like(pair, self)
-        });
+        let busy = self
+            .pairs
+            .iter()
+            .take(others)
+            .any(|pair| matches!(pair.state, PairState::Waiting | PairState::InProgress) && like(pair, self));
         if let (true, Some(pair)) = (busy, self.pairs.last_mut()) {
             pair.state = PairState::Frozen;
         }
@@ -206,10 +210,9 @@ impl Generation {
         *cx.next_pair = cx.next_pair.wrapping_add(1);
         let id = PairId(*cx.next_pair);
         let mut pair = Pair::new(id, local, remote, address, priority);
-        // A pair worse than the nominated one is for later, if ever.
-        if self.nominated().is_some_and(|n| n.priority > priority && n.is_alive()) {
-            pair.park();
-        }
+        // Beside a better nominated pair a new one is checked for a short while only: it may be where the other side
+        // is moving to.
+        pair.backup = self.nominated().is_some_and(|n| n.priority > priority && n.is_alive());
         self.pairs.push(pair);
         id
     }
@@ -360,10 +363,7 @@ fn compatible(local: &Local, remote: &Remote, nat64: Option<Ipv6Addr>) -> Option
     }
     let address = remote.address;
     match (local.base, address.ip()) {
-        // A public relay reaches no private address.
-        (Base::Relay(_, relayed), ip) => {
-            (relayed.is_ipv4() == address.is_ipv4() && (is_public(ip) || !is_public(relayed.ip()))).then_some(address)
-        }
+        (Base::Relay(_, relayed), _) => crate::gathering::serves(relayed, address).then_some(address),
         (base, IpAddr::V4(v4)) if !base.is_ipv4() => {
             let mapped = crate::gathering::nat64::embed(nat64?, v4);
             Some(SocketAddr::new(mapped.into(), address.port()))

@@ -76,8 +76,10 @@ impl Generation {
             sooner(Some(self.next_ordinary.unwrap_or(now)));
         }
         sooner(self.nomination_due(role));
-        let patience = self.began.map(|at| at + config.patience).filter(|at| *at > now && self.selected.is_none());
-        sooner(patience);
+        if let Some(began) = self.began.filter(|_| self.selected.is_none()) {
+            let waits = [config.patience, config.patience.saturating_mul(2), crate::agent::LOST];
+            waits.into_iter().map(|wait| began + wait).filter(|at| *at > now).for_each(|at| sooner(Some(at)));
+        }
         next
     }
 
@@ -139,7 +141,9 @@ impl Generation {
     /// The best waiting pair, or else the best frozen one (RFC 8445 §6.1.4.2).
     fn next_ordinary_pair(&self) -> Option<PairId> {
         let ready = |pair: &&Pair| {
-            !pair.valid && !pair.parked && matches!(pair.state, PairState::Waiting | PairState::Frozen)
+            !pair.valid
+                && !pair.parked
+                && matches!(pair.state, PairState::Waiting | PairState::Frozen)
                 && !self.triggered.contains(&pair.id)
         };
         self.pairs
@@ -216,7 +220,7 @@ impl Generation {
             pair.started.get_or_insert(cx.now);
             pair.sends += 1;
             let crowd = pace.saturating_mul(u32::try_from(active).unwrap_or(u32::MAX));
-            let wait = if pair.stream.is_some() { STREAM_PATIENCE } else { Pair::patience(pair.sends).max(crowd) };
+            let wait = if pair.stream.is_some() { STREAM_PATIENCE } else { pair.wait_for_answer().max(crowd) };
             pair.next_send = Some(cx.now + wait);
         }
         if pair.valid {
@@ -273,9 +277,11 @@ impl Generation {
         message: &Message<'_>,
     ) -> bool {
         let id = message.transaction_id();
-        let found = self.pairs.iter().enumerate().find_map(|(index, pair)| {
-            pair.sent.iter().find(|sent| sent.id == id).map(|sent| (index, *sent))
-        });
+        let found = self
+            .pairs
+            .iter()
+            .enumerate()
+            .find_map(|(index, pair)| pair.sent.iter().find(|sent| sent.id == id).map(|sent| (index, *sent)));
         let (Some((index, sent)), Some(remote)) = (found, &self.remote) else { return false };
         if message.verify(&remote.credentials.key) != Integrity::Valid
             || message.unknown_attributes(KNOWN).next().is_some()
@@ -329,6 +335,9 @@ impl Generation {
         pair.mapped = mapped.and_then(|mapped| mapped_candidate(cx, pair.local, mapped));
         if Some(id) == selected {
             self.disconnected = false;
+        }
+        if fresh {
+            pair.live.valid_since = Some(cx.now);
         }
         if fresh {
             self.first_valid.get_or_insert(cx.now);
@@ -412,7 +421,8 @@ fn reflexive_priority(local: &Local) -> u32 {
 /// The local candidate that the other agent saw (RFC 8445 §7.2.5.3.1): a known one, or a new peer-reflexive one.
 fn mapped_candidate(cx: &mut Context<'_>, local: usize, mapped: SocketAddr) -> Option<usize> {
     let paired = cx.transports.local(local)?;
-    if paired.candidate.address.socket() == Some(mapped) || !matches!(paired.base, Base::Udp(_)) {
+    let own = paired.candidate.address.socket() == Some(mapped) || paired.base == Base::Udp(mapped);
+    if own || !matches!(paired.base, Base::Udp(_)) {
         return None;
     }
     let base = paired.base;

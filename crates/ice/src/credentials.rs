@@ -119,7 +119,8 @@ impl Credentials {
     /// Takes the other side's.
     pub(crate) fn remote(parameters: &Parameters) -> Result<Self, ParameterError> {
         let fine = |text: &str, least| {
-            (least..=256).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/-_=#".contains(&b))
+            (least..=256).contains(&text.len())
+                && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/-_=#".contains(&b))
         };
         if !fine(&parameters.ufrag, 4) {
             return Err(ParameterError::Ufrag(parameters.ufrag.chars().take(32).collect()));

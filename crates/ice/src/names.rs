@@ -60,7 +60,8 @@ impl Agent {
         self.server_resolved(now, name, addresses);
         let found: Vec<_> = self.names.waiting.extract_if(.., |(known, ..)| known == name).collect();
         for (_, mut candidate, ufrag) in found {
-            let family = |ip: &&IpAddr| self.transports.locals.iter().any(|l| !l.removed && l.base.is_ipv4() == ip.is_ipv4());
+            let family =
+                |ip: &&IpAddr| self.transports.locals.iter().any(|l| !l.removed && l.base.is_ipv4() == ip.is_ipv4());
             let Some(ip) = addresses.iter().find(family) else { continue };
             candidate.address = Address::Socket(SocketAddr::new(*ip, candidate.address.port()));
             if matches!(self.generation_of(ufrag.as_deref()), Whose::Current) {
@@ -120,12 +121,7 @@ impl Agent {
             return;
         }
         for relay in self.transports.relays.values_mut() {
-            let serves = |own: &SocketAddr| {
-                own.is_ipv4() == address.is_ipv4()
-                    && *own != address
-                    && (crate::checklist::is_public(address.ip()) || !crate::checklist::is_public(own.ip()))
-            };
-            if relay.client.relayed().iter().any(serves) {
+            if relay.client.relayed().iter().any(|own| crate::gathering::serves(*own, address)) {
                 relay.client.create_permission(now, &[address.ip()]);
             }
         }

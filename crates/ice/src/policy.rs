@@ -62,7 +62,12 @@ mod tests {
         let shown = modes.map(|m| (m.allows(&default), m.allows(&other), m.shows_host(), m.allows_udp()));
         assert_eq!(
             shown,
-            [(true, true, true, true), (true, false, true, true), (true, false, false, true), (true, false, false, false)]
+            [
+                (true, true, true, true),
+                (true, false, true, true),
+                (true, false, false, true),
+                (true, false, false, false)
+            ]
         );
         assert!(!AddressPolicy::AllInterfaces.allows(&Interface { deprecated: true, ..default }));
     }

@@ -12,12 +12,8 @@ use parlour_stun::{AttributeType, Class, Integrity, IntegrityKey, Message, Messa
 use std::net::SocketAddr;
 
 /// What must be understood in a request and is.
-const KNOWN: &[AttributeType] = &[
-    AttributeType::USERNAME,
-    AttributeType::PRIORITY,
-    AttributeType::USE_CANDIDATE,
-    NOMINATION2,
-];
+const KNOWN: &[AttributeType] =
+    &[AttributeType::USERNAME, AttributeType::PRIORITY, AttributeType::USE_CANDIDATE, NOMINATION2];
 
 /// How a message came.
 #[derive(Clone, Copy, Debug)]

@@ -98,7 +98,13 @@ impl Agent {
     }
 
     /// One message of ICE-TCP.
-    fn handle_framed<'d>(&mut self, now: Instant, id: StreamId, local: usize, message: &'d [u8]) -> Option<Received<'d>> {
+    fn handle_framed<'d>(
+        &mut self,
+        now: Instant,
+        id: StreamId,
+        local: usize,
+        message: &'d [u8],
+    ) -> Option<Received<'d>> {
         let from = self.transports.streams.get(&id)?.remote;
         let ours = || Message::parse(message).ok().and_then(|m| crate::requests::ufrags(&m).map(|u| u.0.to_owned()));
         if let Some(ufrag) = ours()

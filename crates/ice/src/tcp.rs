@@ -9,13 +9,9 @@ pub(crate) enum Purpose {
     /// TURN over TCP or TLS.
     Relay(RelayId),
     /// A pair's: opened from here for the local candidate of this index.
-    Check {
-        local: usize,
-    },
+    Check { local: usize },
     /// Accepted at the listener of the local candidate of this index.
-    Accepted {
-        local: usize,
-    },
+    Accepted { local: usize },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,14 +36,7 @@ pub(crate) struct Stream {
 
 impl Stream {
     pub(crate) fn connecting(purpose: Purpose, remote: SocketAddr) -> Self {
-        Self {
-            purpose,
-            state: StreamState::Connecting,
-            remote,
-            local: None,
-            buffer: Vec::new(),
-            authenticated: false,
-        }
+        Self { purpose, state: StreamState::Connecting, remote, local: None, buffer: Vec::new(), authenticated: false }
     }
 
     pub(crate) fn is_open(&self) -> bool {

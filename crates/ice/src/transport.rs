@@ -85,8 +85,14 @@ pub(crate) struct Local {
 /// A way for one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Route {
-    Udp { local: SocketAddr, remote: SocketAddr },
-    Relay { relay: RelayId, peer: SocketAddr },
+    Udp {
+        local: SocketAddr,
+        remote: SocketAddr,
+    },
+    Relay {
+        relay: RelayId,
+        peer: SocketAddr,
+    },
     /// ICE-TCP, framed.
     Stream(StreamId),
 }

@@ -5,7 +5,7 @@ mod binding;
 pub(crate) mod nat64;
 mod relay;
 
-pub(crate) use relay::Relay;
+pub(crate) use relay::{Relay, serves};
 
 use crate::agent::Agent;
 use crate::candidate::{Address, Candidate, CandidateKind, Preference, Protocol, TcpType};
@@ -230,7 +230,9 @@ impl Agent {
                 && l.candidate.address.socket() == Some(mapped)
                 && l.candidate.kind != CandidateKind::PeerReflexive
         };
-        let Some(host) = self.transports.locals.iter().find(|l| l.base == Base::Udp(base) && !l.removed) else { return };
+        let Some(host) = self.transports.locals.iter().find(|l| l.base == Base::Udp(base) && !l.removed) else {
+            return;
+        };
         if !direct || mapped == base || self.transports.locals.iter().any(known) {
             return;
         }
@@ -297,8 +299,13 @@ impl Agent {
 
     /// The addresses of a server's name came: the first of each family is asked (RFC 8305 §4).
     pub(crate) fn server_resolved(&mut self, now: Instant, name: &str, addresses: &[IpAddr]) {
-        let found: Vec<(u16, usize)> =
-            self.gathering.names.iter().filter(|(known, ..)| known == name).map(|(_, port, index)| (*port, *index)).collect();
+        let found: Vec<(u16, usize)> = self
+            .gathering
+            .names
+            .iter()
+            .filter(|(known, ..)| known == name)
+            .map(|(_, port, index)| (*port, *index))
+            .collect();
         self.gathering.names.retain(|(known, ..)| known != name);
         let firsts = [addresses.iter().find(|ip| ip.is_ipv6()), addresses.iter().find(|ip| ip.is_ipv4())];
         for (port, index) in found {
