@@ -8,7 +8,7 @@ use crate::data::Received;
 use crate::event::{ConnectionState, Event, GatheringState};
 use crate::gathering::Gathering;
 use crate::names::Names;
-use crate::pair::Pair;
+use crate::pair::{Pair, PairState};
 use crate::requests::{Arrival, refuse, ufrags};
 use crate::sped::Sped;
 use crate::stats::{Counters, PairStats, Stats};
@@ -30,6 +30,9 @@ pub struct Meta {
 
 /// The old generation is listened to for so long once the new one works: the other side may still send by it.
 pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
+
+/// A session that has lost all its pairs has failed after so long. It may still come back.
+pub(crate) const LOST: Duration = Duration::from_secs(5);
 
 /// One ICE agent: one component of one stream, as WebRTC's bundles need it.
 pub struct Agent {
@@ -53,7 +56,7 @@ pub struct Agent {
     next_pair: u32,
     state: ConnectionState,
     closed: bool,
-    wake: Option<Instant>,
+    pub(crate) wake: Option<Instant>,
 }
 
 impl std::fmt::Debug for Agent {
@@ -386,7 +389,8 @@ impl Agent {
     fn push_flight(&mut self, now: Instant) {
         let (generations, mut cx) = self.split(now);
         for generation in generations {
-            let best = generation.pairs.iter().filter(|pair| pair.is_alive()).max_by_key(|pair| pair.priority);
+            let proved = generation.pairs.iter().filter(|pair| pair.authenticated && pair.state != PairState::Failed);
+            let best = proved.max_by_key(|pair| (pair.is_alive(), pair.priority));
             if let Some(id) = best.map(|pair| pair.id) {
                 generation.send_check(&mut cx, id);
             }
@@ -426,7 +430,12 @@ impl Agent {
         self.retire(now);
         self.flush_relays();
         self.update_gathering();
+        let before = self.state;
         self.set_state(self.connection_state(now));
+        if self.state == ConnectionState::Disconnected && before != self.state {
+            self.ask_again();
+            self.drive_bindings(now);
+        }
         self.wake = self.next_timeout(now);
     }
 
@@ -438,7 +447,7 @@ impl Agent {
     fn next_timeout(&self, now: Instant) -> Option<Instant> {
         let generations = self.generations.iter().filter_map(|g| g.next_timeout(now, &self.config, self.role));
         let bindings = self.gathering.bindings.iter().filter_map(|binding| binding.due());
-        let relays = self.transports.relays.values().filter_map(|relay| relay.client.poll_timeout());
+        let relays = self.transports.relays.values().filter_map(|relay| relay.poll_timeout());
         generations.chain(bindings).chain(relays).chain(self.farewell).min()
     }
 
@@ -472,8 +481,7 @@ impl Agent {
         let patience =
             if current.end_of_candidates { self.config.patience } else { self.config.patience.saturating_mul(2) };
         if current.was_connected {
-            let gone = !unresolved && waited >= Duration::from_secs(5);
-            return if gone { ConnectionState::Failed } else { ConnectionState::Disconnected };
+            return if waited >= LOST { ConnectionState::Failed } else { ConnectionState::Disconnected };
         }
         if !self.config.lite && !unresolved && waited >= patience {
             return ConnectionState::Failed;

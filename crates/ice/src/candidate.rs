@@ -192,7 +192,8 @@ impl Preference {
 /// The priority of a pair (RFC 8445 §6.1.2.3).
 pub(crate) fn pair_priority(controlling: u32, controlled: u32) -> u64 {
     let (g, d) = (u64::from(controlling), u64::from(controlled));
-    (g.min(d) << 32) + 2 * g.max(d) + u64::from(g > d)
+    // Saturates for priorities that no agent may have (RFC 8445 §5.1.2).
+    (g.min(d) << 32).saturating_add(2 * g.max(d) + u64::from(g > d))
 }
 
 /// Why a remote candidate is of no use.
@@ -261,7 +262,7 @@ mod tests {
     fn pair_priorities_are_the_formula_of_rfc_8445_6_1_2_3() {
         assert_eq!(pair_priority(3, 2), (2 << 32) + 7);
         assert_eq!(pair_priority(2, 3), (2 << 32) + 6);
-        assert_eq!(pair_priority(u32::MAX, u32::MAX), (u64::from(u32::MAX) << 32) + 2 * u64::from(u32::MAX));
+        assert_eq!(pair_priority(u32::MAX, u32::MAX), u64::MAX);
     }
 
     #[test]

@@ -210,10 +210,9 @@ impl Generation {
         *cx.next_pair = cx.next_pair.wrapping_add(1);
         let id = PairId(*cx.next_pair);
         let mut pair = Pair::new(id, local, remote, address, priority);
-        // A pair worse than the nominated one is for later, if ever.
-        if self.nominated().is_some_and(|n| n.priority > priority && n.is_alive()) {
-            pair.park();
-        }
+        // Beside a better nominated pair a new one is checked for a short while only: it may be where the other side
+        // is moving to.
+        pair.backup = self.nominated().is_some_and(|n| n.priority > priority && n.is_alive());
         self.pairs.push(pair);
         id
     }
@@ -364,10 +363,7 @@ fn compatible(local: &Local, remote: &Remote, nat64: Option<Ipv6Addr>) -> Option
     }
     let address = remote.address;
     match (local.base, address.ip()) {
-        // A public relay reaches no private address.
-        (Base::Relay(_, relayed), ip) => {
-            (relayed.is_ipv4() == address.is_ipv4() && (is_public(ip) || !is_public(relayed.ip()))).then_some(address)
-        }
+        (Base::Relay(_, relayed), _) => crate::gathering::serves(relayed, address).then_some(address),
         (base, IpAddr::V4(v4)) if !base.is_ipv4() => {
             let mapped = crate::gathering::nat64::embed(nat64?, v4);
             Some(SocketAddr::new(mapped.into(), address.port()))

@@ -76,8 +76,10 @@ impl Generation {
             sooner(Some(self.next_ordinary.unwrap_or(now)));
         }
         sooner(self.nomination_due(role));
-        let patience = self.began.map(|at| at + config.patience).filter(|at| *at > now && self.selected.is_none());
-        sooner(patience);
+        if let Some(began) = self.began.filter(|_| self.selected.is_none()) {
+            let waits = [config.patience, config.patience.saturating_mul(2), crate::agent::LOST];
+            waits.into_iter().map(|wait| began + wait).filter(|at| *at > now).for_each(|at| sooner(Some(at)));
+        }
         next
     }
 
@@ -218,7 +220,7 @@ impl Generation {
             pair.started.get_or_insert(cx.now);
             pair.sends += 1;
             let crowd = pace.saturating_mul(u32::try_from(active).unwrap_or(u32::MAX));
-            let wait = if pair.stream.is_some() { STREAM_PATIENCE } else { Pair::patience(pair.sends).max(crowd) };
+            let wait = if pair.stream.is_some() { STREAM_PATIENCE } else { pair.wait_for_answer().max(crowd) };
             pair.next_send = Some(cx.now + wait);
         }
         if pair.valid {
@@ -335,6 +337,9 @@ impl Generation {
             self.disconnected = false;
         }
         if fresh {
+            pair.live.valid_since = Some(cx.now);
+        }
+        if fresh {
             self.first_valid.get_or_insert(cx.now);
             self.unfreeze(index, cx);
         }
@@ -416,7 +421,8 @@ fn reflexive_priority(local: &Local) -> u32 {
 /// The local candidate that the other agent saw (RFC 8445 §7.2.5.3.1): a known one, or a new peer-reflexive one.
 fn mapped_candidate(cx: &mut Context<'_>, local: usize, mapped: SocketAddr) -> Option<usize> {
     let paired = cx.transports.local(local)?;
-    if paired.candidate.address.socket() == Some(mapped) || !matches!(paired.base, Base::Udp(_)) {
+    let own = paired.candidate.address.socket() == Some(mapped) || paired.base == Base::Udp(mapped);
+    if own || !matches!(paired.base, Base::Udp(_)) {
         return None;
     }
     let base = paired.base;

@@ -75,9 +75,12 @@ impl Agent {
                     && pair.authenticated
             };
             if let Some(pair) = generation.pairs.iter_mut().find(comes_by) {
+                let expected = pair.live.expects_within();
                 first = pair.live.data_received_at.is_none_or(|at| at + std::time::Duration::from_secs(2) < now)
                     || Some(pair.id) != selected
-                    || pair.live.dead;
+                    || pair.live.dead
+                    // Somebody must wake up if the next packets do not come.
+                    || expected.is_some_and(|quiet| self.wake.is_none_or(|at| at > now + quiet));
                 pair.live.received_data(now);
                 pair.counters.packets_received += 1;
                 pair.counters.bytes_received += data.len() as u64;

@@ -7,6 +7,10 @@ use std::time::{Duration, Instant};
 const IDLE_DEATH: Duration = Duration::from_millis(2_500);
 /// Media flows if there was some within this time.
 const FLOWING: Duration = Duration::from_secs(2);
+/// Packets further apart are not of one stream of media.
+const PAUSE: Duration = Duration::from_millis(500);
+/// The selected pair is left behind if something came by another one so much later.
+const LEFT_BEHIND: Duration = Duration::from_millis(150);
 /// How soon silence is looked into while only this side sends.
 const QUIET_SENDING: Duration = Duration::from_millis(500);
 /// The bounds of three expected intervals between packets.
@@ -23,6 +27,8 @@ pub(crate) struct Liveness {
     pub(crate) last_rtt: Option<Duration>,
     pub(crate) total_rtt: Duration,
     pub(crate) samples: u32,
+    /// Since when the pair is valid.
+    pub(crate) valid_since: Option<Instant>,
     /// When anything came.
     pub(crate) received_at: Option<Instant>,
     pub(crate) data_received_at: Option<Instant>,
@@ -44,8 +50,11 @@ impl Liveness {
     /// A packet of the application came.
     pub(crate) fn received_data(&mut self, now: Instant) {
         if let Some(before) = self.data_received_at {
-            let gap = now.saturating_duration_since(before).min(FLOWING);
-            self.interval = Some(self.interval.map_or(gap, |mean| (mean * 7 + gap) / 8));
+            let gap = now.saturating_duration_since(before);
+            // A longer one is a pause, and says nothing about the pace of media.
+            if gap <= PAUSE {
+                self.interval = Some(self.interval.map_or(gap, |mean| (mean * 7 + gap) / 8));
+            }
         }
         self.data_received_at = Some(now);
         self.received_at = Some(now);
@@ -98,10 +107,22 @@ impl Liveness {
     fn quiet_at(&self, now: Instant) -> Option<Instant> {
         let since = self.received_at?;
         let sent_since = self.data_sent_at.is_some_and(|at| at > since).then_some(since + QUIET_SENDING);
-        let expected =
-            self.interval.map(|mean| mean * 3).filter(|_| self.data_received_at.is_some_and(|at| at + FLOWING >= now));
-        let receiving = expected.filter(|quiet| *quiet <= QUIET_MOST).map(|quiet| since + quiet.max(QUIET_LEAST));
+        let flows = self.data_received_at.is_some_and(|at| at + FLOWING >= now);
+        let receiving = self.expects_within().filter(|_| flows).map(|quiet| since + quiet);
         [sent_since, receiving].into_iter().flatten().min()
+    }
+
+    /// Whether media came by this pair, and is missing at `later` when something came by another one.
+    pub(crate) fn is_left_behind(&self, later: Instant) -> bool {
+        match (self.received_at, self.interval) {
+            (Some(last), Some(interval)) => later > last + LEFT_BEHIND.max(interval * 3),
+            _ => false,
+        }
+    }
+
+    /// How soon after a packet of media silence means something; `None` if none is expected.
+    pub(crate) fn expects_within(&self) -> Option<Duration> {
+        self.interval.map(|mean| (mean * 3).max(QUIET_LEAST)).filter(|quiet| *quiet <= QUIET_MOST)
     }
 
     /// When the next check of a valid pair is due.

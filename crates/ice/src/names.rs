@@ -121,12 +121,7 @@ impl Agent {
             return;
         }
         for relay in self.transports.relays.values_mut() {
-            let serves = |own: &SocketAddr| {
-                own.is_ipv4() == address.is_ipv4()
-                    && *own != address
-                    && (crate::checklist::is_public(address.ip()) || !crate::checklist::is_public(own.ip()))
-            };
-            if relay.client.relayed().iter().any(serves) {
+            if relay.client.relayed().iter().any(|own| crate::gathering::serves(*own, address)) {
                 relay.client.create_permission(now, &[address.ip()]);
             }
         }

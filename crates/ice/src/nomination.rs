@@ -16,8 +16,8 @@ const RTT_GAIN: Duration = Duration::from_millis(10);
 /// How many round trips of each pair must be known for that, and how long the last move must be past.
 const RTT_SAMPLES: u32 = 3;
 const RTT_REST: Duration = Duration::from_secs(5);
-/// The selected pair is behind if data has come by another one so much later.
-const LEFT_BEHIND: Duration = Duration::from_millis(150);
+/// How long the other side may take to follow a nomination, if round trips are short.
+const FOLLOW: Duration = Duration::from_millis(500);
 /// How many pairs are kept ready beside the nominated one.
 const BACKUPS: usize = 3;
 
@@ -102,13 +102,22 @@ impl Generation {
         let Some(current) = self.nominated().filter(|pair| pair.is_alive()) else {
             return Some(first.id);
         };
-        // The other side has moved on, and sends by another pair.
-        let heard = |pair: &Pair| pair.live.data_received_at;
-        if let Some(last) = current.live.received_at {
-            let ahead = alive().filter(|pair| heard(pair).is_some_and(|at| at > last + LEFT_BEHIND));
-            if let Some(pair) = ahead.max_by_key(|pair| heard(pair)) {
-                return Some(pair.id);
+        // The other side has moved on: media is missing here, and has come by another pair since, or a pair has become
+        // valid that was not there before. It must have had time to follow our own last move.
+        let follow = FOLLOW.max(current.live.rtt.rtt().unwrap_or_default() * 3);
+        let followed = self.selected_at.is_none_or(|at| at + follow <= cx.now);
+        let ahead = |pair: &&Pair| {
+            let like = self.class(pair, cx) >= self.class(current, cx);
+            let fresh = like && pair.live.valid_since > current.live.received_at;
+            let heard = if fresh { pair.live.received_at } else { pair.live.data_received_at };
+            followed && heard.is_some_and(|at| current.live.is_left_behind(at))
+        };
+        if let Some(pair) = alive().filter(ahead).max_by_key(|pair| pair.live.received_at) {
+            let (next, left) = (pair.id, current.id);
+            if let Some(left) = self.pair_mut(left) {
+                left.live.dead = true;
             }
+            return Some(next);
         }
         if self.class(first, cx) > self.class(current, cx) || (first.priority > current.priority && !self.chosen_by_rtt)
         {
@@ -163,6 +172,10 @@ impl Generation {
                 return;
             }
             self.nomination = self.nomination.max(value);
+            // An older one that still waits for its pair is overtaken.
+            for pair in self.pairs.iter_mut().filter(|pair| pair.id != id) {
+                pair.nominating = None;
+            }
         }
         let value = value.unwrap_or(0);
         let lite = cx.config.lite;

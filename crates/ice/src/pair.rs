@@ -182,6 +182,14 @@ impl Pair {
         self.sent.push_back(sent);
     }
 
+    /// How long to wait for an answer to the last check. The other side's own check says that there is a path: then only
+    /// loss can be the reason for silence.
+    pub(crate) fn wait_for_answer(&self) -> Duration {
+        const LOST: Duration = Duration::from_millis(200);
+        let wait = Self::patience(self.sends);
+        if self.authenticated && self.sends < 40 { wait.min(LOST) } else { wait }
+    }
+
     /// How long to wait for an answer to the `sends`-th check of a run before the next one: at once often, so that a
     /// filter that ate the first ones costs no time, later seldom.
     pub(crate) fn patience(sends: u32) -> Duration {

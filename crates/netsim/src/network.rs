@@ -120,7 +120,6 @@ enum Pending {
 ///
 /// Nothing happens by itself: [`Network::poll`] moves time on, at most to the instant given, and returns at each event that a host sees, so that the code under
 /// test can answer at that very instant.
-#[derive(Debug)]
 pub struct Network {
     epoch: Instant,
     now: Duration,
@@ -135,6 +134,16 @@ pub struct Network {
     segments: Vec<Segment>,
     ports: Vec<Port>,
     out: std::collections::VecDeque<(HostId, Event)>,
+    filter: Option<Filter>,
+}
+
+/// Says of a packet whether it may cross a segment.
+type Filter = Box<dyn FnMut(&Packet) -> bool + Send>;
+
+impl std::fmt::Debug for Network {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Network").field("now", &self.now).field("events", &self.events).finish_non_exhaustive()
+    }
 }
 
 impl Network {
@@ -154,6 +163,7 @@ impl Network {
             segments: Vec::new(),
             ports: Vec::new(),
             out: std::collections::VecDeque::new(),
+            filter: None,
         }
     }
 
@@ -333,6 +343,30 @@ impl Network {
         self.hosts[host.0].ports.iter().flat_map(|port| self.ports[*port].addresses.clone()).collect()
     }
 
+    /// The wires of `host`, in the order in which they were plugged in.
+    pub fn ports_of(&self, host: HostId) -> Vec<PortId> {
+        self.hosts[host.0].ports.iter().copied().map(PortId).collect()
+    }
+
+    /// The segment that the first wire of `host` leads to.
+    ///
+    /// # Panics
+    /// The host is plugged in nowhere.
+    pub fn segment_of(&self, host: HostId) -> SegmentId {
+        SegmentId(self.ports[self.hosts[host.0].ports[0]].segment)
+    }
+
+    /// The routers, in the order in which they were made.
+    pub fn routers(&self) -> Vec<RouterId> {
+        (0..self.routers.len()).map(RouterId).collect()
+    }
+
+    /// From now on drops packets on any segment of which `filter` says `false`: a path that breaks between some and not
+    /// between others. `None` lets all through again.
+    pub fn set_filter(&mut self, filter: Option<Box<dyn FnMut(&Packet) -> bool + Send>>) {
+        self.filter = filter;
+    }
+
     /// What happened on one direction of a port.
     pub fn link_stats(&self, port: PortId, direction: Direction) -> LinkStats {
         self.link(port.0, direction).stats
@@ -472,6 +506,9 @@ impl Network {
 
     /// A packet stands on the segment that `from` is plugged into.
     fn route(&mut self, from: usize, packet: Packet) {
+        if self.filter.as_mut().is_some_and(|passes| !passes(&packet)) {
+            return;
+        }
         let segment = &self.segments[self.ports[from].segment];
         let to = segment.members.get(&packet.dst.ip()).copied().or_else(|| {
             let family = packet.dst.is_ipv4();

@@ -29,12 +29,14 @@ pub(crate) struct Binding {
     ids: VecDeque<TransactionId>,
     sends: u32,
     next: Option<Instant>,
+    /// When it was asked last.
+    asked: Instant,
     state: State,
 }
 
 impl Binding {
     pub(super) fn new(now: Instant, local: SocketAddr, server: SocketAddr) -> Self {
-        Self { local, server, ids: VecDeque::new(), sends: 0, next: Some(now), state: State::Asking }
+        Self { local, server, ids: VecDeque::new(), sends: 0, next: Some(now), asked: now, state: State::Asking }
     }
 
     pub(super) fn is_pending(&self) -> bool {
@@ -49,7 +51,7 @@ impl Binding {
 impl Agent {
     /// Sends the questions that are due.
     pub(crate) fn drive_bindings(&mut self, now: Instant) {
-        let connected = self.generations.iter().any(|generation| generation.selected.is_some());
+        let connected = self.generations.iter().any(|g| g.selected.is_some() && !g.disconnected);
         for binding in &mut self.gathering.bindings {
             if binding.next.is_none_or(|at| at > now) {
                 continue;
@@ -81,7 +83,16 @@ impl Agent {
             }
             binding.ids.push_back(id);
             binding.sends += 1;
+            binding.asked = now;
             binding.next = Some(now + Pair::patience(binding.sends));
+        }
+    }
+
+    /// Looks again how the servers see this host: a NAT that has lost its mappings shows another address.
+    pub(crate) fn ask_again(&mut self) {
+        for binding in self.gathering.bindings.iter_mut().filter(|binding| binding.state == State::Known) {
+            binding.sends = 0;
+            binding.next = Some(binding.asked);
         }
     }
 

@@ -5,7 +5,7 @@ mod binding;
 pub(crate) mod nat64;
 mod relay;
 
-pub(crate) use relay::Relay;
+pub(crate) use relay::{Relay, serves};
 
 use crate::agent::Agent;
 use crate::candidate::{Address, Candidate, CandidateKind, Preference, Protocol, TcpType};

@@ -25,6 +25,14 @@ const RETRANSMIT: RetransmitPolicy = RetransmitPolicy {
     last_wait: Duration::from_millis(1_600),
 };
 
+/// A connection that the network swallows would be tried for minutes.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Whether a relay at `own` can serve the candidate at `peer`: a public relay reaches no private address.
+pub(crate) fn serves(own: SocketAddr, peer: SocketAddr) -> bool {
+    own.is_ipv4() == peer.is_ipv4() && own != peer && (is_public(peer.ip()) || !is_public(own.ip()))
+}
+
 /// One allocation, or the wish for one.
 #[derive(Debug)]
 pub(crate) struct Relay {
@@ -39,12 +47,20 @@ pub(crate) struct Relay {
     /// Which server of the configuration it is.
     index: usize,
     pending: bool,
+    /// When a wish that nobody has fulfilled is given up.
+    deadline: Instant,
     preference: u16,
     network_id: u16,
     cost: u16,
 }
 
 impl Relay {
+    /// When it has something to do.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let deadline = self.pending.then_some(self.deadline);
+        [self.client.poll_timeout(), deadline].into_iter().flatten().min()
+    }
+
     pub(crate) fn is_pending(&self) -> bool {
         self.pending
     }
@@ -105,6 +121,7 @@ impl Agent {
             transport,
             index,
             pending: true,
+            deadline: now + DEADLINE,
             preference,
             network_id: socket.interface.network_id,
             cost: socket.interface.kind.cost(),
@@ -128,6 +145,10 @@ impl Agent {
             }
             while let Some(event) = self.transports.relays.get_mut(&id).and_then(|relay| relay.client.poll_event()) {
                 self.handle_relay_event(now, id, event);
+            }
+            if self.transports.relays.get(&id).is_some_and(|relay| relay.pending && relay.deadline <= now) {
+                self.report(id, &Failure::Timeout);
+                self.drop_relay(now, id);
             }
         }
     }
@@ -206,13 +227,9 @@ impl Agent {
         let relayed: Vec<SocketAddr> = relay.client.relayed().to_vec();
         for generation in &self.generations {
             for remote in &generation.remotes {
-                let ip = remote.address.ip();
-                let serves = |own: &SocketAddr| {
-                    own.is_ipv4() == ip.is_ipv4() && (is_public(ip) || !is_public(own.ip())) && own.ip() != ip
-                        || *own != remote.address && own.ip() == ip
-                };
-                if relayed.iter().any(serves) && remote.candidate.protocol == Protocol::Udp {
-                    relay.client.create_permission(now, &[ip]);
+                let udp = remote.candidate.protocol == Protocol::Udp;
+                if udp && relayed.iter().any(|own| serves(*own, remote.address)) {
+                    relay.client.create_permission(now, &[remote.address.ip()]);
                 }
             }
         }
