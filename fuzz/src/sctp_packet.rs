@@ -7,7 +7,7 @@ use parlour_sctp::packet::{
 
 fn read(chunk: &RawChunk<'_>) {
     let _ = (Data::parse(chunk), Data::tsn_of(chunk), Control::parse(chunk), chunk.unknown_action());
-    let _ = Init::parse(chunk, |p| drop(Cause::parse(p)));
+    let _ = Init::parse(chunk, |p| _ = Cause::parse(p));
     if let Ok(sack) = Sack::parse(chunk) {
         let _ = (sack.blocks().count(), sack.double_tsns().count());
     }

@@ -25,8 +25,7 @@ pub(crate) fn run(count: &str, port: &str, peer: &str) -> Result<(), Error> {
         poll.poll(&mut events, None)?;
         for event in &events {
             let n = event.token().0;
-            loop {
-                let Some(socket) = sockets.get(n) else { break };
+            while let Some(socket) = sockets.get(n) {
                 let Ok(trains) = receiving.receive(socket, 32) else { break };
                 let whole = trains.len() == 32;
                 let out = (n + count) % (2 * count);

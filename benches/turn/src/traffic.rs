@@ -106,14 +106,14 @@ struct Outcome {
 /// Sends at `rate` for a while and counts what arrives.
 fn flood(setup: &Setup, io: &mut UdpIo, burst: usize, rate: u64) -> Outcome {
     let (mut sent, mut received) = (0, 0);
-    let interval = if rate == 0 { Duration::ZERO } else { Duration::from_nanos(1_000_000_000 * burst as u64 / rate) };
+    let interval = Duration::from_nanos((1_000_000_000 * burst as u64).checked_div(rate).unwrap_or(0));
     let (start, mut measured) = (Instant::now(), None);
     let (mut due, mut drained, mut turn) = (start, start, 0);
     let drain_all = |io: &mut UdpIo| setup.flows.iter().map(|flow| drain(io, &flow.from, |_, _| {})).sum::<u64>();
     loop {
         let now = Instant::now();
         if measured.is_none() && now - start >= WARM_UP {
-            received += drain_all(io);
+            drain_all(io);
             (sent, received) = (0, 0);
             measured = Some((Instant::now(), setup._server.cpu()));
         }

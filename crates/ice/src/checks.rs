@@ -89,7 +89,7 @@ impl Generation {
         let now = cx.now;
         let mut again = Vec::new();
         for pair in self.pairs.iter_mut().filter(|pair| !pair.valid) {
-            if !pair.next_send.is_some_and(|at| at <= now) {
+            if pair.next_send.is_none_or(|at| at > now) {
                 continue;
             }
             let run = match (connected, pair.backup) {

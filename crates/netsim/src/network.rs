@@ -116,6 +116,9 @@ enum Pending {
     Change(Box<Change>),
 }
 
+/// Says of a packet whether it may cross a segment.
+pub type Filter = Box<dyn FnMut(&Packet) -> bool + Send>;
+
 /// The whole network, in virtual time.
 ///
 /// Nothing happens by itself: [`Network::poll`] moves time on, at most to the instant given, and returns at each event that a host sees, so that the code under
@@ -136,9 +139,6 @@ pub struct Network {
     out: std::collections::VecDeque<(HostId, Event)>,
     filter: Option<Filter>,
 }
-
-/// Says of a packet whether it may cross a segment.
-type Filter = Box<dyn FnMut(&Packet) -> bool + Send>;
 
 impl std::fmt::Debug for Network {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -363,7 +363,7 @@ impl Network {
 
     /// From now on drops packets on any segment of which `filter` says `false`: a path that breaks between some and not
     /// between others. `None` lets all through again.
-    pub fn set_filter(&mut self, filter: Option<Box<dyn FnMut(&Packet) -> bool + Send>>) {
+    pub fn set_filter(&mut self, filter: Option<Filter>) {
         self.filter = filter;
     }
 

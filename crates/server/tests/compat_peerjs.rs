@@ -84,14 +84,17 @@ async fn the_wrong_key_and_taken_ids_are_told_through_the_socket() {
     let error = |text: &str| (vec![format!(r#"{{"type":"ERROR","payload":{{"msg":"{text}"}}}}"#)], 0);
     for path in ["/peerjs", "/peerjs?key=secret&id=ann", "/peerjs?key=secret&id=&token=t", "/peerjs?id=ann&token=t"] {
         let mut wire = Wire::open(server.addr, path).await;
-        assert_eq!(wire.to_the_end().await, error("No id, token, or key supplied to websocket server"), "{path}");
+        assert_eq!(wire.until_the_end().await, error("No id, token, or key supplied to websocket server"), "{path}");
     }
     let mut wire = Wire::open(server.addr, "/peerjs?key=peerjs&id=ann&token=t").await;
-    assert_eq!(wire.to_the_end().await, error("Invalid key provided"));
+    assert_eq!(wire.until_the_end().await, error("Invalid key provided"));
     let mut first = Wire::open(server.addr, "/peerjs?key=secret&id=ann&token=t").await;
     assert_eq!(first.text().await, OPEN);
     let mut second = Wire::open(server.addr, "/peerjs?key=secret&id=ann&token=other").await;
-    assert_eq!(second.to_the_end().await, (vec![r#"{"type":"ID-TAKEN","payload":{"msg":"ID is taken"}}"#.into()], 0));
+    assert_eq!(
+        second.until_the_end().await,
+        (vec![r#"{"type":"ID-TAKEN","payload":{"msg":"ID is taken"}}"#.into()], 0)
+    );
     assert_eq!(server.get("/secret/id").await.status, 200);
 }
 
@@ -143,7 +146,7 @@ async fn malformed_messages_end_only_who_sent_them() {
     for text in ["", "{", "null", "[]", r#"["OFFER","bob"]"#, r#"{"type":"OFFER","dst":5}"#] {
         let mut eve = join(&pair.server, "eve").await;
         eve.say(text).await;
-        let (texts, code) = eve.to_the_end().await;
+        let (texts, code) = eve.until_the_end().await;
         assert!(
             texts[0].starts_with(r#"{"type":"ERROR","payload":{"msg":"This is not a message"#),
             "{text}: {texts:?}"
@@ -152,7 +155,7 @@ async fn malformed_messages_end_only_who_sent_them() {
     }
     let mut eve = join(&pair.server, "eve").await;
     eve.throw(Message::binary(vec![1, 2, 3])).await;
-    assert_eq!(eve.to_the_end().await.1, 4000);
+    assert_eq!(eve.until_the_end().await.1, 4000);
     // What the protocol does not know is passed over in silence.
     let mut eve = join(&pair.server, "eve").await;
     eve.say(r#"{"type":"OPEN","dst":"bob"}"#).await;
@@ -167,7 +170,7 @@ async fn messages_that_are_too_long_are_refused() {
     let mut pair = Pair::start().await;
     let mut eve = join(&pair.server, "eve").await;
     eve.throw(Message::text(format!(r#"{{"type":"OFFER","dst":"bob","payload":"{}"}}"#, "x".repeat(70_000)))).await;
-    let (texts, code) = eve.to_the_end().await;
+    let (texts, code) = eve.until_the_end().await;
     assert!(texts[0].contains("too long"), "{texts:?}");
     assert_eq!(code, 1009);
     let long = "x".repeat(300);
@@ -185,7 +188,7 @@ async fn a_flood_is_told_and_then_cut_off() {
             break;
         }
     }
-    let (texts, code) = eve.to_the_end().await;
+    let (texts, code) = eve.until_the_end().await;
     assert_eq!(code, 4000);
     assert!(texts[0].contains("At most 50 messages a second"), "{texts:?}");
     assert!(texts.last().unwrap().contains("Too many messages for too long"), "{texts:?}");
@@ -197,7 +200,7 @@ async fn a_flood_is_told_and_then_cut_off() {
 async fn connections_and_joins_of_an_address_are_bounded() {
     let server = TestServer::start(|config| config.limits.conns_per_ip = 2).await;
     let (_a, _b) = (join(&server, "a").await, join(&server, "b").await);
-    let (texts, code) = open(&server, "c", "t").await.to_the_end().await;
+    let (texts, code) = open(&server, "c", "t").await.until_the_end().await;
     assert!(texts[0].contains("Too many connections from this address"), "{texts:?}");
     assert_eq!(code, 4000);
 

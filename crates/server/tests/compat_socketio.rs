@@ -43,8 +43,8 @@ impl Client {
     }
 
     /// All texts until the connection is closed, without the server's pings.
-    async fn to_the_end(&mut self) -> Vec<String> {
-        self.wire.to_the_end().await.0.into_iter().filter(|text| text != "2").collect()
+    async fn until_the_end(&mut self) -> Vec<String> {
+        self.wire.until_the_end().await.0.into_iter().filter(|text| text != "2").collect()
     }
 
     async fn event(&mut self) -> Value {
@@ -287,7 +287,7 @@ async fn malformed_packets_end_only_who_sent_them() {
     for attack in attacks {
         let mut eve = Client::open(&pair.server).await;
         eve.wire.throw(attack.clone()).await;
-        let texts = eve.to_the_end().await;
+        let texts = eve.until_the_end().await;
         let told = texts.first().is_some_and(|text| text.starts_with(r#"42["error",{"code":"bad_message""#));
         assert!(told, "{attack:?}: {texts:?}");
         assert_eq!(texts.get(1).map(String::as_str), Some("41"), "{attack:?}");
@@ -296,7 +296,7 @@ async fn malformed_packets_end_only_who_sent_them() {
     for text in [r#"42["offer",{"to":"#, "42[1]"] {
         let mut eve = Client::open(&pair.server).await;
         eve.wire.say(text).await;
-        eve.to_the_end().await;
+        eve.until_the_end().await;
     }
     for body in ["hello", "\u{e9}1234", "bAAAA", "451-[\"x\",{\"_placeholder\":true,\"num\":0}]\u{1e}bAAAA", ""] {
         let eve = Poller::open(&pair.server).await;
@@ -316,7 +316,7 @@ async fn messages_that_are_too_long_are_refused() {
     let long = format!("42{}", json!(["offer", {"to": pair.bob.id, "offer": "x".repeat(70_000)}]));
     let mut eve = Client::open(&pair.server).await;
     eve.wire.throw(Message::text(long.clone())).await;
-    let texts = eve.to_the_end().await;
+    let texts = eve.until_the_end().await;
     assert!(texts[0].starts_with(r#"42["error",{"code":"too_large""#), "{texts:?}");
     let eve = Poller::open(&pair.server).await;
     let reply = eve.post(&long).await;
@@ -334,7 +334,7 @@ async fn floods_are_told_and_then_cut_off() {
             break;
         }
     }
-    let texts = eve.to_the_end().await;
+    let texts = eve.until_the_end().await;
     assert!(texts.iter().any(|text| text.contains(r#"42["error",{"code":"rate","message":"At most 50"#)), "told");
     assert!(texts.iter().any(|text| text.contains("Too many messages for too long")), "cut off");
     assert_eq!(texts.last().map(String::as_str), Some("41"));
@@ -347,7 +347,7 @@ async fn floods_are_told_and_then_cut_off() {
                 break;
             }
         }
-        let texts = eve.to_the_end().await;
+        let texts = eve.until_the_end().await;
         assert!(texts.iter().any(|text| text.starts_with(r#"42["error",{"code":"rate""#)), "{frame:?}: {texts:?}");
     }
     pair.goes_on().await;
@@ -363,7 +363,7 @@ async fn nobody_enters_twice_and_nobody_stays_without_entering() {
     assert!(eve.wire.text_with("44/admin").await.contains("Invalid namespace"));
     // A second connection that says nothing is closed.
     let mut mute = Wire::open(pair.server.addr, SOCKET).await;
-    let closed = tokio::time::timeout(PATIENCE, mute.to_the_end()).await.unwrap();
+    let closed = tokio::time::timeout(PATIENCE, mute.until_the_end()).await.unwrap();
     assert!(closed.0.iter().all(|text| text == "2" || text.starts_with("0{")), "{closed:?}");
     pair.goes_on().await;
 }
@@ -454,7 +454,7 @@ async fn a_server_that_stops_closes_its_clients() {
     let server = TestServer::start(|_| {}).await;
     let mut ann = Client::open(&server).await;
     let stopping = tokio::spawn(server.server.stop());
-    let (_, code) = ann.wire.to_the_end().await;
+    let (_, code) = ann.wire.until_the_end().await;
     assert_eq!(code, 0);
     tokio::time::timeout(Duration::from_secs(4), stopping).await.expect("it does not wait for them").unwrap();
     let _ = Came::Close(0);

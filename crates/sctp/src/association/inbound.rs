@@ -138,10 +138,10 @@ impl Association {
             Init::INIT => self.on_init(now, chunk),
             Init::ACK => self.on_init_ack(now, chunk),
             Sack::KIND => {
-                if let Ok(sack) = Sack::parse(chunk) {
-                    if self.is_connected() {
-                        self.outbound.on_sack(now, &sack);
-                    }
+                if let Ok(sack) = Sack::parse(chunk)
+                    && self.is_connected()
+                {
+                    self.outbound.on_sack(now, &sack);
                 }
             }
             Heartbeat::HEARTBEAT | Heartbeat::ACK => self.on_heartbeat(now, chunk),
@@ -327,7 +327,7 @@ fn explain(causes: Causes<'_>) -> String {
     let parts: Vec<String> = causes
         .take(4)
         .map(|cause| match cause {
-            Ok(Cause::UserInitiated(reason)) if reason.is_empty() => "the peer's program ended it".to_owned(),
+            Ok(Cause::UserInitiated([])) => "the peer's program ended it".to_owned(),
             Ok(Cause::UserInitiated(reason)) => text(reason),
             Ok(Cause::ProtocolViolation(why)) => format!("protocol violation: {}", text(why)),
             Ok(Cause::OutOfResource) => "the peer is out of resources".to_owned(),

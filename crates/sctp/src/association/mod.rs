@@ -375,10 +375,9 @@ impl Association {
         }
         if self.outbound.on_timeout(now)
             && self.outbound.flight.head_size() + packet::HEADER > self.config.packet_sizes.base
+            && self.packet_size.black_hole(now)
         {
-            if self.packet_size.black_hole(now) {
-                self.outbound.controller.set_packet(self.packet_size.current());
-            }
+            self.outbound.controller.set_packet(self.packet_size.current());
         }
         if self.config.max_retransmissions.is_some_and(|most| self.outbound.timeouts > most) {
             return self.end(CloseReason::TimedOut);
@@ -389,10 +388,10 @@ impl Association {
             self.rest(now);
         }
         let patience = (2 * self.outbound.rtt.rto()).max(300 * MILLIS);
-        if matches!(self.state, State::Established) {
-            if let Some(size) = self.packet_size.poll(now, patience) {
-                self.size_probe = Some(size);
-            }
+        if matches!(self.state, State::Established)
+            && let Some(size) = self.packet_size.poll(now, patience)
+        {
+            self.size_probe = Some(size);
         }
         self.settle(now);
     }

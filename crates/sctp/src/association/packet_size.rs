@@ -49,7 +49,7 @@ impl PacketSize {
         if self.ceiling > self.sizes.max {
             return (self.current < self.sizes.max).then_some(self.sizes.max);
         }
-        let middle = (self.current + self.ceiling) / 2 & !3;
+        let middle = ((self.current + self.ceiling) / 2) & !3;
         (middle >= self.current + STEP).then_some(middle)
     }
 

@@ -101,19 +101,20 @@ impl Reassembly {
         }
         let (key, message) = self.key(tsn, data);
         // The run that this piece continues.
-        if !data.begin {
-            if let Some((&start, run)) = self.runs.range_mut(..key).next_back() {
-                if run.last + 1 == key && !run.ends && run.stream == data.stream {
-                    run.append(key, data);
-                    if run.begins {
-                        self.partial += data.payload.len();
-                    } else {
-                        self.waiting += data.payload.len() + OVERHEAD;
-                        run.waiting += data.payload.len() + OVERHEAD;
-                    }
-                    return self.grown(start, limit);
-                }
+        if !data.begin
+            && let Some((&start, run)) = self.runs.range_mut(..key).next_back()
+            && run.last + 1 == key
+            && !run.ends
+            && run.stream == data.stream
+        {
+            run.append(key, data);
+            if run.begins {
+                self.partial += data.payload.len();
+            } else {
+                self.waiting += data.payload.len() + OVERHEAD;
+                run.waiting += data.payload.len() + OVERHEAD;
             }
+            return self.grown(start, limit);
         }
         let mut run = Run {
             last: key,
@@ -150,18 +151,18 @@ impl Reassembly {
         let Some(run) = self.runs.get(&start) else { return Ok(()) };
         let follows = run.last + 1;
         let joins = !run.ends && self.runs.len() > 1;
-        if joins && self.runs.get(&follows).is_some_and(|next| !next.begins && next.stream == run.stream) {
-            if let Some(next) = self.runs.remove(&follows) {
-                if let Some(run) = self.runs.get_mut(&start) {
-                    if run.begins {
-                        self.waiting = self.waiting.saturating_sub(next.waiting);
-                        self.partial += next.len;
-                    } else {
-                        run.waiting += next.waiting;
-                    }
-                    run.join(next);
-                }
+        if joins
+            && self.runs.get(&follows).is_some_and(|next| !next.begins && next.stream == run.stream)
+            && let Some(next) = self.runs.remove(&follows)
+            && let Some(run) = self.runs.get_mut(&start)
+        {
+            if run.begins {
+                self.waiting = self.waiting.saturating_sub(next.waiting);
+                self.partial += next.len;
+            } else {
+                run.waiting += next.waiting;
             }
+            run.join(next);
         }
         let Some(run) = self.runs.get(&start) else { return Ok(()) };
         if run.len > limit {

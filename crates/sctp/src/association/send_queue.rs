@@ -282,11 +282,9 @@ impl SendQueue {
         let Some(s) = self.streams.get(&id) else { return };
         if s.queue.is_empty() {
             self.current = self.waiting.pop_first().map(|(_, id)| id);
-        } else if may_change {
-            if self.waiting.first().is_some_and(|first| first.0 < s.virtual_time) {
-                self.waiting.insert((s.virtual_time, id));
-                self.current = self.waiting.pop_first().map(|(_, id)| id);
-            }
+        } else if may_change && self.waiting.first().is_some_and(|first| first.0 < s.virtual_time) {
+            self.waiting.insert((s.virtual_time, id));
+            self.current = self.waiting.pop_first().map(|(_, id)| id);
         }
     }
 
@@ -341,7 +339,7 @@ impl SendQueue {
         let ids: Vec<u16> = self.streams.keys().copied().collect();
         for id in ids {
             let Some(s) = self.streams.get_mut(&id) else { continue };
-            if let Some(begun) = s.queue.pop_front_if(|m| m.begun) {
+            if let Some(begun) = s.queue.front().is_some_and(|m| m.begun).then(|| s.queue.pop_front()).flatten() {
                 s.buffered -= if begun.counts { begun.payload.len() } else { 0 };
                 self.buffered -= begun.payload.len();
             }

@@ -262,7 +262,7 @@ impl DataChannels {
             Role::Server => 1,
         };
         let most = if self.association.is_connected() { self.association.streams() } else { MOST_CHANNELS };
-        let id = (first..most.min(MOST_CHANNELS)).step_by(2).find(|id| !self.by_id.contains_key(id))?;
+        let id = (first..most).step_by(2).find(|id| !self.by_id.contains_key(id))?;
         self.channels.get_mut(&channel)?.id = Some(id);
         self.by_id.insert(id, channel);
         Some(id)
@@ -280,7 +280,7 @@ impl DataChannels {
         }
         if let Some(id) = options.negotiated {
             let most = if self.association.is_connected() { self.association.streams() } else { MOST_CHANNELS };
-            if id >= most.min(MOST_CHANNELS) || self.by_id.contains_key(&id) {
+            if id >= most || self.by_id.contains_key(&id) {
                 return Err(Error::ChannelId(id));
             }
         }
@@ -530,7 +530,7 @@ impl DataChannels {
 
     /// The peer has made a channel (RFC 8832 §6).
     fn on_open(&mut self, now: Instant, stream: StreamId, options: ChannelOptions) {
-        if stream.0 >= self.association.streams().min(MOST_CHANNELS) {
+        if stream.0 >= self.association.streams() {
             return;
         }
         let names = options.label.len() + options.protocol.len();

@@ -33,11 +33,11 @@ impl Controller for Reno {
     }
 
     fn on_ack(&mut self, ack: &Ack) {
-        if ack.in_recovery {
-            if let Some(prr) = &mut self.prr {
-                self.window = prr.window(ack.acked, ack.in_flight, self.threshold, self.packet).max(self.packet);
-                return;
-            }
+        if ack.in_recovery
+            && let Some(prr) = &mut self.prr
+        {
+            self.window = prr.window(ack.acked, ack.in_flight, self.threshold, self.packet).max(self.packet);
+            return;
         }
         if !ack.window_limited {
             return;

@@ -78,7 +78,7 @@ impl Wire {
     }
 
     /// All texts until the connection is closed, and the code.
-    pub async fn to_the_end(&mut self) -> (Vec<String>, u16) {
+    pub async fn until_the_end(&mut self) -> (Vec<String>, u16) {
         let mut texts = Vec::new();
         loop {
             match self.hear().await {
