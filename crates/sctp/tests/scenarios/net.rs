@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Something that sends and receives SCTP packets.
-pub trait Peer {
+pub(crate) trait Peer {
     /// Takes in a packet.
     fn datagram(&mut self, now: Instant, datagram: &[u8]);
     /// Appends a packet; says whether it may be fragmented.
@@ -43,20 +43,20 @@ const A: &str = "203.0.113.1:1000";
 const B: &str = "203.0.113.2:1000";
 
 /// Two peers on two hosts. The link of each host towards the other is the one given; the way from there to the other host is perfect.
-pub struct Pair<X, Y> {
-    pub a: X,
-    pub b: Y,
-    pub net: Network,
+pub(crate) struct Pair<X, Y> {
+    pub(crate) a: X,
+    pub(crate) b: Y,
+    pub(crate) net: Network,
     hosts: [HostId; 2],
-    pub ports: [PortId; 2],
+    pub(crate) ports: [PortId; 2],
     addresses: [SocketAddr; 2],
     fragment: [Vec<u8>; 2],
     /// Packets handed to the network by each side.
-    pub sent: [u64; 2],
+    pub(crate) sent: [u64; 2],
 }
 
 impl<X: Peer, Y: Peer> Pair<X, Y> {
-    pub fn new(seed: u64, there: LinkSpec, back: LinkSpec, make: impl FnOnce(Instant) -> (X, Y)) -> Self {
+    pub(crate) fn new(seed: u64, there: LinkSpec, back: LinkSpec, make: impl FnOnce(Instant) -> (X, Y)) -> Self {
         let mut net = Network::new(seed);
         let segment = net.segment();
         let hosts = [net.host(), net.host()];
@@ -70,17 +70,17 @@ impl<X: Peer, Y: Peer> Pair<X, Y> {
         Pair { a, b, net, hosts, ports, addresses, fragment: Default::default(), sent: [0; 2] }
     }
 
-    pub fn now(&self) -> Instant {
+    pub(crate) fn now(&self) -> Instant {
         self.net.now()
     }
 
     /// Changes the link of side `side`.
-    pub fn set_link(&mut self, side: usize, spec: LinkSpec) {
+    pub(crate) fn set_link(&mut self, side: usize, spec: LinkSpec) {
         self.net.apply(Change::LinkSpec { port: self.ports[side], direction: Direction::Up, spec });
     }
 
     /// Cuts or mends both directions.
-    pub fn set_up(&mut self, up: bool) {
+    pub(crate) fn set_up(&mut self, up: bool) {
         for port in self.ports {
             self.net.apply(Change::Link { port, direction: Direction::Up, up });
         }
@@ -110,13 +110,13 @@ impl<X: Peer, Y: Peer> Pair<X, Y> {
     }
 
     /// Hands a packet to side `side`, as if from the other.
-    pub fn inject(&mut self, side: usize, datagram: &[u8]) {
+    pub(crate) fn inject(&mut self, side: usize, datagram: &[u8]) {
         let now = self.net.now();
         if side == 0 { self.a.datagram(now, datagram) } else { self.b.datagram(now, datagram) }
     }
 
     /// Lets one thing happen, up to `until`; whether there was one.
-    pub fn step(&mut self, until: Instant) -> bool {
+    pub(crate) fn step(&mut self, until: Instant) -> bool {
         self.flush();
         let timeouts = [self.a.timeout(), self.b.timeout()];
         let next = timeouts.into_iter().flatten().min().unwrap_or(until).min(until);
@@ -149,12 +149,12 @@ impl<X: Peer, Y: Peer> Pair<X, Y> {
     }
 
     /// Runs for `time`.
-    pub fn run(&mut self, time: Duration) {
+    pub(crate) fn run(&mut self, time: Duration) {
         self.run_until(time, |_, _| false);
     }
 
     /// Runs until `done` says so, for `time` at most; whether it was done.
-    pub fn run_until(&mut self, time: Duration, mut done: impl FnMut(&mut X, &mut Y) -> bool) -> bool {
+    pub(crate) fn run_until(&mut self, time: Duration, mut done: impl FnMut(&mut X, &mut Y) -> bool) -> bool {
         let until = self.net.now() + time;
         let mut steps = 0u64;
         loop {

@@ -7,7 +7,7 @@ use parlour_sctp::{Association, Config, Event, SendOptions, StreamId};
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 /// What every stack can do.
-pub trait Stack: Peer {
+pub(crate) trait Stack: Peer {
     /// Begins the handshake.
     fn connect(&mut self, now: Instant);
     /// Whether messages flow.
@@ -26,10 +26,10 @@ pub trait Stack: Peer {
 const BINARY: u32 = 53;
 
 /// Ours.
-pub struct Ours(pub Association);
+pub(crate) struct Ours(pub Association);
 
 impl Ours {
-    pub fn new(now: Instant, config: Config, seed: u8) -> Self {
+    pub(crate) fn new(now: Instant, config: Config, seed: u8) -> Self {
         Ours(Association::new(now, config, [seed; 32]))
     }
 }
@@ -76,14 +76,14 @@ impl Stack for Ours {
 }
 
 /// `dcsctp`, the stack of libwebrtc in Rust.
-pub struct Dcsctp {
+pub(crate) struct Dcsctp {
     socket: Box<dyn DcSctpSocket>,
     epoch: Instant,
     out: VecDeque<Vec<u8>>,
 }
 
 impl Dcsctp {
-    pub fn new(now: Instant, options: &dcsctp::api::Options) -> Self {
+    pub(crate) fn new(now: Instant, options: &dcsctp::api::Options) -> Self {
         Dcsctp { socket: dcsctp::new_socket("oracle", options), epoch: now, out: VecDeque::new() }
     }
 
@@ -167,7 +167,7 @@ macro_rules! packets {
 macro_rules! pion_like {
     ($name:ident, $krate:ident, $endpoint:expr, $connect:expr, $handle:expr, $write:expr, $stop:expr) => {
         /// A stack that descends from Pion's.
-        pub struct $name {
+        pub(crate) struct $name {
             endpoint: $krate::Endpoint,
             association: Option<($krate::AssociationHandle, $krate::Association)>,
             out: VecDeque<Bytes>,
@@ -177,7 +177,7 @@ macro_rules! pion_like {
         }
 
         impl $name {
-            pub fn new(now: Instant) -> Self {
+            pub(crate) fn new(now: Instant) -> Self {
                 let endpoint = $endpoint;
                 $name {
                     endpoint,
