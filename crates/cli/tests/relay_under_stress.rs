@@ -189,7 +189,8 @@ fn a_client_that_does_not_read_costs_a_bounded_amount() {
 #[test]
 fn many_clients_are_served_at_once() {
     const CLIENTS: usize = 500;
-    let relay = Relay::start(&["--metrics", "127.0.0.1:0"]);
+    let quotas = ["--max-allocations-per-user", "500", "--max-allocations-per-address", "500"];
+    let relay = Relay::start(&[&["--metrics", "127.0.0.1:0"][..], &quotas].concat());
     let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
     peer.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let mut clients: Vec<Driver> = (0..CLIENTS).map(|_| permitted(&relay, &["127.0.0.1".parse().unwrap()])).collect();

@@ -37,7 +37,7 @@ mod timeline;
 pub use firewall::Firewall;
 pub use link::{LinkSpec, LinkStats, Loss};
 pub use nat::{Behaviour, Hairpin, NatSpec, PortPolicy, embed, extract};
-pub use network::{Filter, Direction, Event, HostId, Network, PortId, RouterId, SegmentId};
+pub use network::{Direction, Event, Filter, HostId, Network, PortId, RouterId, SegmentId};
 pub use packet::{Ecn, IcmpError, Packet, Protocol, Unreachable};
 pub use queue::QueueSpec;
 pub use rng::Rng;

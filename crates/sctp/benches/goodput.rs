@@ -428,6 +428,10 @@ fn plot(report: &Report) {
 }
 
 fn main() {
+    // `cargo test` builds benchmarks and starts them without this: nothing is measured then.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
     let start = Instant::now();
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     let json = arguments.iter().any(|a| a == "--json");
