@@ -311,8 +311,9 @@ fn all_ranges_are_private_and_only_they() {
 }
 
 #[test]
-fn tls_answers_to_the_protocol_names_of_http() {
+fn tls_answers_to_the_protocol_names_of_http_and_turn() {
     let dir = tempfile::tempdir().unwrap();
     let tls = Tls::load_at(&config(dir.path()), &names(&[]), now()).unwrap();
-    assert_eq!(tls.server_config().alpn_protocols, [b"h2".to_vec(), b"http/1.1".to_vec()]);
+    let expected: [&[u8]; 3] = [b"h2", b"http/1.1", b"stun.turn"];
+    assert_eq!(tls.server_config().alpn_protocols, expected);
 }
