@@ -26,7 +26,8 @@ pub(crate) fn run_tests(binary: &Path, filter: Option<&str>) -> Result {
     let chosen: Vec<&String> = files.iter().filter(|file| filter.is_none_or(|filter| file.contains(filter))).collect();
     let mut node = node(binary);
     // One file at a time: two cores carry one pair of browsers.
-    node.args(["--test", "--test-concurrency=1", "--test-reporter=spec"]);
+    // PeerJS's server, which runs in the tests, keeps timers that nothing ends.
+    node.args(["--test", "--test-force-exit", "--test-concurrency=1", "--test-reporter=spec"]);
     match (filter, chosen.is_empty()) {
         (Some(pattern), true) => node.arg(format!("--test-name-pattern={pattern}")).args(&files),
         _ => node.args(chosen),

@@ -60,7 +60,7 @@ class Server {
     const port = (url) => new URL(url).port;
     const host = addresses[1].split(':')[0];
     // After a restart the same ports: pages have them in their address.
-    this.#addresses = ['--listen', `${host}:${port(this.https)}`, '--http', `${host}:${port(this.http)}`, '--turn', this.turn.replace('127.0.0.1', host)];
+    this.#addresses = ['--listen', `${host}:${port(this.https)}`, '--http', `${host}:${port(this.http)}`, '--turn', this.turn?.replace('127.0.0.1', host) ?? 'off'];
   }
 
   /** Ends it with `signal`, and waits until it has. */
