@@ -177,7 +177,7 @@ mod tests {
                 live.received_data(now);
             }
             let silent = now;
-            while !live.dies_at(now).is_some_and(|at| at <= now) {
+            while live.dies_at(now).is_none_or(|at| at > now) {
                 if live.due(now, true).is_some_and(|at| at <= now) {
                     live.checked(now);
                 }

@@ -366,7 +366,7 @@ fn messages_are_given_up_as_asked() {
         assert!(
             pair.run_until(seconds(30), |_, b| {
                 got.extend(messages(b));
-                got.last().is_some_and(|m| m.payload == &b"the end"[..])
+                got.last().is_some_and(|m| m.payload == b"the end"[..])
             }),
             "seed {seed}"
         );
@@ -391,7 +391,7 @@ fn expired_messages_do_not_hold_up_the_stream() {
     assert_eq!(pair.a.total_buffered_amount(), 0, "what expired before it was sent is gone");
     pair.set_up(true);
     send(&mut pair, 1, b"still here");
-    assert!(pair.run_until(seconds(5), |_, b| messages(b).iter().any(|m| m.payload == &b"still here"[..])));
+    assert!(pair.run_until(seconds(5), |_, b| messages(b).iter().any(|m| m.payload == b"still here"[..])));
 }
 
 /// The same seeds and the same network: the same packets.

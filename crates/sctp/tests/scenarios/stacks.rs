@@ -195,10 +195,8 @@ macro_rules! pion_like {
                 while let Some(event) = association.poll() {
                     match event {
                         $krate::Event::Connected => self.connected = true,
-                        $krate::Event::Stream($krate::StreamEvent::Readable { id }) => {
-                            if !self.readable.contains(&id) {
-                                self.readable.push_back(id);
-                            }
+                        $krate::Event::Stream($krate::StreamEvent::Readable { id }) if !self.readable.contains(&id) => {
+                            self.readable.push_back(id);
                         }
                         _ => {}
                     }
