@@ -20,8 +20,12 @@ pub(crate) fn run(name: &str, options: &[&str]) -> Result {
             let (parlour, _) = build()?;
             browser::script(&parlour, "bench-join.mjs", options)
         }
+        "ice" => {
+            let arguments = ["bench", "--quiet", "--package", "parlour-ice", "--bench", "ice", "--"];
+            step::run(&mut repo::cargo(&[&arguments[..], options].concat()), "See the message above.")
+        }
         _ => {
-            let known = "`signaling`, `join`, or the name of a criterion benchmark of a crate";
+            let known = "`signaling`, `join`, `ice`, or the name of a criterion benchmark of a crate";
             step::run(
                 &mut repo::cargo(&["bench", "--workspace", "--bench", name]),
                 &format!("There may be no such benchmark: {known}."),

@@ -21,6 +21,7 @@ cargo xtask COMMAND
   web                         builds web/dist, which is committed and embedded in the binary
   bench signaling [--json]    the server beside ws, Socket.IO and PeerJS's server
   bench join [--json]         from a join to the first decoded picture, in Chromium
+  bench ice [--json]          from candidates to a pair, in virtual time; the cost of idle agents
   bench NAME [--json]         the criterion benchmark NAME
   fuzz [TARGET] [--seconds N] every fuzz target, or one, for N seconds each (default 60)
   soak [NAME]                 long runs that look for errors and leaks; NAME is `signaling`

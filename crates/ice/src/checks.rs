@@ -346,6 +346,10 @@ impl Generation {
         self.triggered.retain(|queued| *queued != id);
         self.schedule_next_check(cx, index);
         self.settle_nomination(cx, index, sent);
+        // An earlier check was answered and not the one that nominates: that one must still be sent again.
+        if let Some(pair) = self.pairs.get_mut(index).filter(|pair| pair.nominating.is_some()) {
+            pair.live.probing = Some(cx.now);
+        }
     }
 
     /// When a pair that was just answered is asked again.
