@@ -25,6 +25,10 @@ pub(crate) fn run(name: &str, options: &[&str]) -> Result {
             let (parlour, _) = build("signaling")?;
             browser::script(&parlour, "bench-join.mjs", options)
         }
+        "ice" => {
+            let arguments = ["bench", "--quiet", "--package", "parlour-ice", "--bench", "ice", "--"];
+            step::run(&mut repo::cargo(&[&arguments[..], options].concat()), "See the message above.")
+        }
         "sctp" => {
             for bench in ["cpu", "goodput"] {
                 let arguments = [&["bench", "--package", "parlour-sctp", "--bench", bench, "--"], options].concat();
@@ -34,7 +38,7 @@ pub(crate) fn run(name: &str, options: &[&str]) -> Result {
         }
         _ => {
             let known =
-                "`signaling`, `compat`, `join`, `sctp`, `turn`, or the name of a criterion benchmark of a crate";
+                "`signaling`, `compat`, `ice`, `join`, `sctp`, `turn`, or the name of a criterion benchmark of a crate";
             step::run(
                 &mut repo::cargo(&["bench", "--workspace", "--bench", name]),
                 &format!("There may be no such benchmark: {known}."),

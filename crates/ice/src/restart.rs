@@ -33,11 +33,10 @@ impl Agent {
 
     /// Lets the old generation go some time after the new one works.
     pub(crate) fn retire(&mut self, now: Instant) {
-        if self.generations.len() < 2 {
-            return;
-        }
         let works = self.generations.first().is_some_and(|generation| generation.selected.is_some());
-        if !works {
+        if !works || self.generations.len() < 2 {
+            // What has worked and does not any more has no claim to take the old one's place.
+            self.farewell = None;
             return;
         }
         let until = *self.farewell.get_or_insert(now + FAREWELL);

@@ -121,9 +121,12 @@ pub type Filter = Box<dyn FnMut(&Packet) -> bool + Send>;
 
 /// The whole network, in virtual time.
 ///
+/// If a test fails while it is there, it prints its seed.
+///
 /// Nothing happens by itself: [`Network::poll`] moves time on, at most to the instant given, and returns at each event that a host sees, so that the code under
 /// test can answer at that very instant.
 pub struct Network {
+    seed: u64,
     epoch: Instant,
     now: Duration,
     heap: BinaryHeap<Reverse<(Duration, u64, usize)>>,
@@ -146,10 +149,20 @@ impl std::fmt::Debug for Network {
     }
 }
 
+impl Drop for Network {
+    /// A run that fails says how to see it again.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the network had the seed {} and failed after {:?}: the same seed fails again", self.seed, self.now);
+        }
+    }
+}
+
 impl Network {
     /// An empty network. All that happens in it follows from `seed` and from what is done to it.
     pub fn new(seed: u64) -> Self {
         Network {
+            seed,
             epoch: Instant::now(),
             now: Duration::ZERO,
             heap: BinaryHeap::new(),
