@@ -39,7 +39,7 @@ fn forge(to: &Parameters, from: &Parameters, body: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Runs one input.
-pub fn ice_session(input: &[u8]) {
+pub fn ice_agent(input: &[u8]) {
     let mut now = Instant::now();
     let mut agents = [agent(Role::Controlling, 1), agent(Role::Controlled, 2)];
     let parameters = [agents[0].local_parameters(), agents[1].local_parameters()];

@@ -1,4 +1,0 @@
-//! libFuzzer runs `parlour_fuzz::ice_session`.
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|input: &[u8]| parlour_fuzz::ice_session(input));
