@@ -27,7 +27,7 @@ cargo xtask COMMAND
   bench sctp [--json]         data channels' transport: CPU beside other stacks; goodput, queues, fairness on simulated paths
   bench NAME [--json]         the criterion benchmark NAME
   fuzz [TARGET] [--minutes N] every fuzz target, or one, for N CPU minutes each (default 1)
-  soak [NAME]                 long runs that look for errors and leaks; NAME is `signaling` or `turn`
+  soak [NAME]                 long runs that look for errors and leaks; NAME is `signaling`, `turn` or `ice`
 ";
 
 fn main() -> ExitCode {

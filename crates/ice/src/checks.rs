@@ -184,7 +184,8 @@ impl Generation {
         let Some(route) = self.route(pair, cx.transports) else { return self.open_stream(cx, index) };
 
         let transaction = TransactionId::random(cx.rng);
-        let nomination = pair.nominating.filter(|_| *cx.role == Role::Controlling);
+        // Said again with each check: the other side may have had no room for the pair when it heard it first.
+        let nomination = pair.nominating.or(pair.nominated).filter(|_| *cx.role == Role::Controlling);
         cx.scratch.clear();
         let mut writer = MessageWriter::new(cx.scratch, Class::Request, Method::BINDING, transaction);
         writer.put(&Username(&remote.username));

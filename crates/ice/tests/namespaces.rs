@@ -54,6 +54,7 @@ fn main() -> ExitCode {
     match arguments.first().map(String::as_str) {
         Some("peer") => return real::peer(&arguments[1..]),
         Some("turn") => return real::turn(&arguments[1..]),
+        Some("--list") => return ExitCode::SUCCESS,
         _ => {}
     }
     let python = match requirements() {

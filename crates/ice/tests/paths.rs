@@ -273,3 +273,47 @@ fn a_second_interface_is_used_when_the_first_one_goes() {
         assert!(gap(&world, side, changed) <= 500 * MS, "side {side}: {:?}", gap(&world, side, changed));
     }
 }
+
+#[test]
+fn a_turn_server_that_starts_anew_costs_seconds_and_not_the_session() {
+    for servers in [Servers::TurnUdp, Servers::All] {
+        let sides = match servers {
+            Servers::TurnUdp => [0, 1].map(|_| Access::Nat(NatSpec::symmetric())),
+            _ => [Access::Tcp443, Access::Nat(NatSpec::symmetric())],
+        };
+        let [left, right] = sides;
+        let topology = Topology { rtt: 40 * MS, ..Topology::new(left, right) };
+        let mut world = call(8, &topology, servers);
+        media(&mut world, Duration::from_secs(6), &[0, 1]);
+        assert!(world.peers.iter().any(world::Peer::is_relayed));
+        let restarted = world.net.elapsed();
+        let host = world.turn.host;
+        world.net.apply(Change::HostRestart { host });
+        media(&mut world, Duration::from_secs(8), &[0, 1]);
+        for side in [0, 1] {
+            let silence = gap(&world, side, restarted);
+            assert!(silence <= Duration::from_secs(3), "{servers:?}, side {side}: {silence:?}");
+        }
+        assert!(world.agreed());
+    }
+}
+
+#[test]
+fn a_network_that_goes_right_after_a_restart_leaves_no_timer_behind() {
+    let mut world = call(9, &Topology::new(Access::Open, Access::Open), Servers::None);
+    world.restart(0);
+    world.run_for(Duration::from_secs(1));
+    let (host, now) = (world.peers[0].host, world.now());
+    for socket in std::mem::take(&mut world.peers[0].sockets) {
+        world.peers[0].agent.remove_socket(now, socket);
+    }
+    world.flush(0);
+    // The world refuses timers that are due again at once: the old generation's end must not be one.
+    world.run_for(Duration::from_secs(20));
+    assert!(!world.send_data(0, b"\x80 no way out"));
+    let (now, own) = (world.now(), world.net.addresses(host)[0]);
+    world.bind(now, 0, own);
+    world.flush(0);
+    world.run_for(Duration::from_secs(3));
+    assert!(world.agreed(), "and the session comes back when the network does");
+}

@@ -1,6 +1,7 @@
 //! Many random sessions: every kind of network, loss, round trip, trickle and start skew, each from its seed.
 //!
-//! `ICE_SWEEP_SESSIONS` sets how many; `ICE_SWEEP_SEED` runs one of them alone and says what happened.
+//! `ICE_SWEEP_SESSIONS` sets how many, `ICE_SWEEP_FIRST` the first seed; `ICE_SWEEP_SEED` runs one of them alone and
+//! says what happened.
 
 mod world;
 
@@ -111,6 +112,8 @@ fn run(session: &Session, seed: u64, verbose: bool) -> (bool, Result<(), String>
         for (side, peer) in world.peers.iter().enumerate() {
             println!("side {side}, {} packets:", peer.sent_packets);
             peer.events.iter().for_each(|(at, event)| println!("  {at:?} {event:?}"));
+            peer.agent.stats().pairs.iter().for_each(|pair| println!("  {pair:?}"));
+            println!("  {:?}", peer.agent.counters());
         }
     }
     (connected, verdict)
@@ -158,12 +161,14 @@ fn a_hundred_thousand_random_sessions_end_as_their_networks_say() {
         );
         return;
     }
-    let sessions = std::env::var("ICE_SWEEP_SESSIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(SESSIONS);
+    let number = |name: &str| std::env::var(name).ok().and_then(|n| n.parse().ok());
+    let sessions: u64 = number("ICE_SWEEP_SESSIONS").unwrap_or(SESSIONS);
+    let first: u64 = number("ICE_SWEEP_FIRST").unwrap_or(0);
     let workers = std::thread::available_parallelism().map_or(1, |n| n.get() as u64).min(4);
     let results: Vec<_> = std::thread::scope(|scope| {
         let work = |worker: u64| {
             let mut out = Vec::new();
-            for seed in (worker..sessions).step_by(workers as usize) {
+            for seed in (first + worker..first + sessions).step_by(workers as usize) {
                 let session = Session::new(seed);
                 let (connected, verdict) = std::panic::catch_unwind(|| run(&session, seed, false)).unwrap_or_else(|_| {
                     eprintln!("that was the session of seed {seed}; ICE_SWEEP_SEED={seed} runs it alone");

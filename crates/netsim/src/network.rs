@@ -59,6 +59,8 @@ pub enum Event {
     Tcp(ConnectionId, TcpEvent),
     /// The host's addresses changed, by the timeline.
     AddressesChanged,
+    /// The host has started anew, by the timeline.
+    Restarted,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -411,6 +413,11 @@ impl Network {
             Change::Link { port, direction, up } => self.link_mut(port.0, direction).up = up,
             Change::LinkSpec { port, direction, spec } => self.link_mut(port.0, direction).set_spec(spec),
             Change::Addresses { port, addresses } => self.readdress(port.0, addresses),
+            Change::HostRestart { host } => {
+                self.hosts[host.0].bound = None;
+                self.hosts[host.0].kernel.restart();
+                self.out.push_back((host, Event::Restarted));
+            }
             Change::NatReboot { router, pool } => self.reboot(router.0, pool),
             Change::NatSpec { router, spec } => {
                 if let Some(nat) = &mut self.routers[router.0].nat {

@@ -389,6 +389,11 @@ impl World {
 
     fn dispatch(&mut self, host: HostId, event: NetEvent) {
         if host == self.turn.host {
+            if event == NetEvent::Restarted {
+                // It has forgotten all allocations.
+                self.turn = TurnHost::new(&self.net, host, self.rng.fork());
+                return self.turn.listen(&mut self.net);
+            }
             return self.turn.handle(&mut self.net, event);
         }
         let Some(side) = self.peers.iter().position(|peer| peer.host == host) else { return };
@@ -407,7 +412,7 @@ impl World {
             }
             NetEvent::Unreachable { to, .. } => self.peers[side].agent.handle_unreachable(to),
             NetEvent::Tcp(connection, event) => self.tcp(now, elapsed, side, connection, event),
-            NetEvent::AddressesChanged => {}
+            NetEvent::AddressesChanged | NetEvent::Restarted => {}
         }
         self.flush(side);
     }
