@@ -143,7 +143,7 @@ fn judge(session: &Session, world: &mut World, connected: bool) -> Result<(), St
     let lossy = session.topology.loss > 0.0;
     let (tries, window) = match (lossy, session.over_tcp()) {
         (false, _) => (3, 400 * MS),
-        (true, false) => (8, 400 * MS),
+        (true, false) => (20, 400 * MS),
         (true, true) => (20, 3_000 * MS),
     };
     if (0..tries).any(|_| world.agreed_within(window)) { Ok(()) } else { Err("the sides do not agree on the pair".to_owned()) }
