@@ -98,8 +98,12 @@ pub fn ice_agent(input: &[u8]) {
                 let (body, after) = rest.split_at(rest.len().min(48));
                 rest = after;
                 let text = String::from_utf8_lossy(body);
-                let parameters =
-                    Parameters { ufrag: text[..].into(), pwd: text[..].into(), lite: false, options: Options::default() };
+                let parameters = Parameters {
+                    ufrag: text[..].into(),
+                    pwd: text[..].into(),
+                    lite: false,
+                    options: Options::default(),
+                };
                 let _ = agents[side].set_remote_parameters(now, &parameters);
             }
             13 => agents[side].add_remote_candidate(now, Candidate::host(address(argument)), None),

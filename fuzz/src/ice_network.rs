@@ -145,7 +145,11 @@ pub fn ice_network(input: &[u8]) {
     let until = world.now() + Duration::from_secs(40);
     // From this restart on nobody meddles: both sides must come to a nominated pair of the new generation.
     let connected = world.run_until(until, World::both_nominated);
-    assert!(connected, "not connected again: {:?}", world.peers.iter().map(|peer| peer.agent.state()).collect::<Vec<_>>());
+    assert!(
+        connected,
+        "not connected again: {:?}",
+        world.peers.iter().map(|peer| peer.agent.state()).collect::<Vec<_>>()
+    );
     bounded(&world);
 }
 

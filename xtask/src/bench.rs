@@ -59,7 +59,8 @@ pub(crate) fn soak(name: &str) -> Result {
 
 /// Half a million sessions of ICE agents beside the 100,000 of the tests.
 fn sweep() -> Result {
-    let mut command = repo::cargo(&["test", "--release", "--package", "parlour-ice", "--test", "sweep", "--", "--nocapture"]);
+    let mut command =
+        repo::cargo(&["test", "--release", "--package", "parlour-ice", "--test", "sweep", "--", "--nocapture"]);
     command.env("ICE_SWEEP_FIRST", "100000").env("ICE_SWEEP_SESSIONS", "500000");
     step::run(&mut command, "Sessions ended wrongly; the lines above say how to run one of them alone.")
 }

@@ -1,12 +1,14 @@
 //! `cargo xtask bench ice [--json]`: how long it takes from both sides knowing everything to a pair that carries data,
-//! in virtual time, and what an agent costs in real time.
+//! in virtual time, and what an agent costs in processor time. Arguments choose parts: `connect`, `gather`, `dead`,
+//! `idle`, `session`.
 
 #[path = "../tests/world/mod.rs"]
 mod world;
 
 use parlour_ice::Event;
 use parlour_netsim::NatSpec;
-use std::time::{Duration, Instant};
+use rustix::time::{ClockId, clock_gettime};
+use std::time::Duration;
 use world::*;
 
 /// Sessions of each case.
@@ -104,11 +106,26 @@ fn main() {
         return;
     }
     let printer = Printer { json: std::env::args().any(|argument| argument == "--json") };
-    connect_times(&printer);
-    gathering_times(&printer);
-    dead_paths(&printer);
-    idle_cost(&printer);
-    session_cost(&printer);
+    type Part = (&'static str, fn(&Printer));
+    let parts: [Part; 5] = [
+        ("connect", connect_times),
+        ("gather", gathering_times),
+        ("dead", dead_paths),
+        ("idle", idle_cost),
+        ("session", session_cost),
+    ];
+    let chosen: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    for (name, run) in parts {
+        if chosen.is_empty() || chosen.iter().any(|chosen| chosen == name) {
+            run(&printer);
+        }
+    }
+}
+
+/// Time that this program has spent on the processor: other programs do not count.
+fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 fn connect_times(printer: &Printer) {
@@ -200,7 +217,7 @@ fn idle_cost(printer: &Printer) {
     let addresses = [0, 1].map(|side: usize| world.peers[side].sockets[0]);
     let mut buffer = Vec::new();
     let mut messages = 0u64;
-    let begun = Instant::now();
+    let begun = cpu_time();
     while now < end {
         let next = world.peers.iter().filter_map(|peer| peer.agent.poll_timeout()).min();
         now = next.unwrap_or(end).max(now);
@@ -221,7 +238,7 @@ fn idle_cost(printer: &Printer) {
             }
         }
     }
-    let busy = begun.elapsed();
+    let busy = cpu_time() - begun;
     let share = busy.as_secs_f64() / virtual_time.as_secs_f64() * (AGENTS / 2) as f64 * 100.0;
     printer.line(&format!(
         "\n{AGENTS} idle agents take {share:.2} % of a core ({:.1} us for a message of {messages}).",
@@ -232,7 +249,7 @@ fn idle_cost(printer: &Printer) {
 
 /// What a whole session costs with the network around it: the measure of the sweep.
 fn session_cost(printer: &Printer) {
-    let begun = Instant::now();
+    let begun = cpu_time();
     let count = 500;
     for seed in 0..count {
         let topology = Topology::nats(NatSpec::port_restricted(), NatSpec::symmetric());
@@ -242,7 +259,7 @@ fn session_cost(printer: &Printer) {
         let until = world.now() + Duration::from_secs(5);
         world.run_until(until, World::both_nominated);
     }
-    let each = begun.elapsed().as_secs_f64() * 1e6 / f64::from(count as u32);
+    let each = (cpu_time() - begun).as_secs_f64() * 1e6 / f64::from(count as u32);
     printer.line(&format!("A session with its network, from gathering to nomination: {each:.0} us."));
     printer.figure("session with its network", "us", each);
 }

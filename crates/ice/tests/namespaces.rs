@@ -119,15 +119,20 @@ fn kind(relayed: bool) -> &'static str {
 
 /// Python with aioice, if all that is needed is there; else what is not, and what to do about it.
 fn requirements() -> Result<PathBuf, String> {
-    let runs = |command: &mut Command| command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
+    let runs =
+        |command: &mut Command| command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
     for tool in ["ip", "nft"] {
         if Command::new(tool).arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
             return Err(format!("`{tool}` is missing: install iproute2 and nftables"));
         }
     }
-    let probe = "ip netns add pice-probe && ip netns exec pice-probe nft list ruleset; r=$?; ip netns del pice-probe; exit $r";
+    let probe =
+        "ip netns add pice-probe && ip netns exec pice-probe nft list ruleset; r=$?; ip netns del pice-probe; exit $r";
     if !runs(Command::new("sh").args(["-c", probe])) {
-        return Err("network namespaces cannot be made: run it as root, in a container with CAP_NET_ADMIN and CAP_SYS_ADMIN".to_owned());
+        return Err(
+            "network namespaces cannot be made: run it as root, in a container with CAP_NET_ADMIN and CAP_SYS_ADMIN"
+                .to_owned(),
+        );
     }
     // This program lies in target/PROFILE/deps; `cargo xtask` makes target/tools.
     let own = std::env::current_exe().unwrap_or_default();

@@ -146,7 +146,11 @@ fn judge(session: &Session, world: &mut World, connected: bool) -> Result<(), St
         (true, false) => (20, 400 * MS),
         (true, true) => (20, 3_000 * MS),
     };
-    if (0..tries).any(|_| world.agreed_within(window)) { Ok(()) } else { Err("the sides do not agree on the pair".to_owned()) }
+    if (0..tries).any(|_| world.agreed_within(window)) {
+        Ok(())
+    } else {
+        Err("the sides do not agree on the pair".to_owned())
+    }
 }
 
 #[test]
@@ -170,10 +174,11 @@ fn a_hundred_thousand_random_sessions_end_as_their_networks_say() {
             let mut out = Vec::new();
             for seed in (first + worker..first + sessions).step_by(workers as usize) {
                 let session = Session::new(seed);
-                let (connected, verdict) = std::panic::catch_unwind(|| run(&session, seed, false)).unwrap_or_else(|_| {
-                    eprintln!("that was the session of seed {seed}; ICE_SWEEP_SEED={seed} runs it alone");
-                    (false, Err("it panicked".to_owned()))
-                });
+                let (connected, verdict) =
+                    std::panic::catch_unwind(|| run(&session, seed, false)).unwrap_or_else(|_| {
+                        eprintln!("that was the session of seed {seed}; ICE_SWEEP_SEED={seed} runs it alone");
+                        (false, Err("it panicked".to_owned()))
+                    });
                 out.push((seed, session.topology.loss, session.over_tcp(), session.must_connect(), connected, verdict));
             }
             out
@@ -220,8 +225,13 @@ fn a_hundred_thousand_random_sessions_end_as_their_networks_say() {
     }
     assert!(wrong.is_empty(), "{} sessions ended wrongly; the first seed is {:?}", wrong.len(), wrong.first());
     for (row, least) in counts.iter().zip([1.0, 0.9999, 0.999]) {
+        let sum = |number: fn(&Count) -> u64| row.iter().map(number).sum::<u64>();
+        let rate = sum(|count| count.connected) as f64 / sum(|count| count.sessions).max(1) as f64;
+        let late: Vec<u64> = row.iter().flat_map(|count| count.late.clone()).collect();
+        assert!(rate >= least, "{rate} of the sessions connected within 5 s, {least} must; late seeds: {late:?}");
+        // Where UDP passes, loss alone is never the reason.
         let udp = &row[0];
         let rate = udp.connected as f64 / udp.sessions.max(1) as f64;
-        assert!(rate >= least, "{rate} of the sessions connected within 5 s, {least} must; late seeds: {:?}", udp.late);
+        assert!(rate >= 0.9999, "{rate} of the sessions by UDP connected within 5 s; late seeds: {:?}", udp.late);
     }
 }

@@ -21,8 +21,9 @@ fn inside(name: &str) -> bool {
     if std::env::var_os(INSIDE).is_some() {
         return true;
     }
-    let root = std::fs::read_to_string("/proc/self/status")
-        .is_ok_and(|status| status.lines().any(|line| line.starts_with("Uid:") && line.split_whitespace().nth(2) == Some("0")));
+    let root = std::fs::read_to_string("/proc/self/status").is_ok_and(|status| {
+        status.lines().any(|line| line.starts_with("Uid:") && line.split_whitespace().nth(2) == Some("0"))
+    });
     let mut command = Command::new("unshare");
     command.arg("--net");
     if !root {
@@ -31,7 +32,10 @@ fn inside(name: &str) -> bool {
     let own = std::env::current_exe().unwrap();
     command.arg(own).args(["--exact", name, "--nocapture"]).env(INSIDE, "1");
     let status = command.status().expect("`unshare` of util-linux is needed");
-    assert!(status.success(), "{name} failed in its network namespace ({status}); root, or user namespaces, and `ip` are needed");
+    assert!(
+        status.success(),
+        "{name} failed in its network namespace ({status}); root, or user namespaces, and `ip` are needed"
+    );
     false
 }
 
@@ -96,7 +100,8 @@ fn the_way_out_is_known_and_a_wire_is_told_from_this_host_itself() {
     ip("address add 2001:db8::7/64 dev wire0 nodad");
     ip("route add default via 192.0.2.1");
     let found = interfaces::addresses().unwrap();
-    let of = |text: &str| found.iter().find(|address| address.interface.address == text.parse::<IpAddr>().unwrap()).unwrap();
+    let of =
+        |text: &str| found.iter().find(|address| address.interface.address == text.parse::<IpAddr>().unwrap()).unwrap();
     assert_eq!(found.first(), Some(of("192.0.2.7")), "the way out comes first: {found:?}");
     assert!(of("192.0.2.7").interface.default_route);
     assert!(!of("2001:db8::7").interface.default_route, "there is no way out by IPv6");

@@ -155,7 +155,10 @@ impl Drop for Network {
     /// A run that fails says how to see it again.
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("the network had the seed {} and failed after {:?}: the same seed fails again", self.seed, self.now);
+            eprintln!(
+                "the network had the seed {} and failed after {:?}: the same seed fails again",
+                self.seed, self.now
+            );
         }
     }
 }

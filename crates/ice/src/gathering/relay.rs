@@ -33,7 +33,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const SLOW_TO_OPEN: Duration = Duration::from_millis(400);
 const SLOW_TO_ALLOCATE: Duration = Duration::from_millis(1_200);
 /// Connections to a server that are tried at a time.
-const CONNECTIONS: usize = 4;
+const CONNECTIONS: usize = 6;
 
 /// An allocation that ends sooner is not asked for again: its server would only end the next one too.
 const SHORT_LIFE: Duration = Duration::from_secs(5);
@@ -187,7 +187,8 @@ impl Agent {
         if relay.beside.is_some() || !relay.pending || tried >= CONNECTIONS {
             return;
         }
-        let (config, index, tls, deadline) = (relay.client.config().clone(), relay.index, relay.tls.clone(), relay.deadline);
+        let (config, index, tls, deadline) =
+            (relay.client.config().clone(), relay.index, relay.tls.clone(), relay.deadline);
         let interface = relay.interface;
         if let Some(socket) = self.gathering.sockets.iter().find(|socket| socket.local.ip() == interface).cloned() {
             self.begin_relay(now, &socket, config, index, tls, deadline);
@@ -198,7 +199,11 @@ impl Agent {
     fn like(&self, id: RelayId) -> impl Iterator<Item = RelayId> {
         let of = |relay: &Relay| (relay.index, relay.interface, relay.server);
         let this = self.transports.relays.get(&id).map(of);
-        self.transports.relays.iter().filter(move |(other, relay)| **other != id && Some(of(relay)) == this).map(|(id, _)| *id)
+        self.transports
+            .relays
+            .iter()
+            .filter(move |(other, relay)| **other != id && Some(of(relay)) == this)
+            .map(|(id, _)| *id)
     }
 
     /// Sends what the clients want sent.
