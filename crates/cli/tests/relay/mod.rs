@@ -52,9 +52,10 @@ impl Relay {
             "--log-level",
             "error",
             "--json",
-            "--max-allocations-per-user",
-            "1000",
         ]);
+        if !more.contains(&"--max-allocations-per-user") {
+            command.args(["--max-allocations-per-user", "1000"]);
+        }
         let mut child = command.args(more).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
