@@ -45,14 +45,7 @@ impl Relay {
             SECRET,
         ]);
         // coturn's clients before 4.16 choose channels of RFC 5766.
-        command.args([
-            "--legacy-channels",
-            "--admin",
-            "admin.sock",
-            "--log-level",
-            "error",
-            "--json",
-        ]);
+        command.args(["--legacy-channels", "--admin", "admin.sock", "--log-level", "error", "--json"]);
         if !more.contains(&"--max-allocations-per-user") {
             command.args(["--max-allocations-per-user", "1000"]);
         }
