@@ -317,3 +317,58 @@ fn a_network_that_goes_right_after_a_restart_leaves_no_timer_behind() {
     world.run_for(Duration::from_secs(3));
     assert!(world.agreed(), "and the session comes back when the network does");
 }
+
+/// A relayed session moves to a direct path, which dies soon after, and comes back to the relay. With `busy`, a check of
+/// another pair goes 2 ms before that time, so that pacing forbids one at that very instant. The time at which the
+/// direct path is declared dead.
+fn die_soon_after_a_move(busy: Option<Duration>) -> Duration {
+    let homes = Topology::nats(NatSpec::port_restricted(), NatSpec::port_restricted());
+    let mut world = World::new(11, &Topology { rtt: 40 * MS, ..homes }, configs(Servers::TurnUdp));
+    let blocked: Vec<_> = (1..=2).map(|n| ip(&format!("203.0.113.{n}"))).collect();
+    let no_direct = move || -> Option<parlour_netsim::Filter> {
+        let blocked = blocked.clone();
+        Some(Box::new(move |p: &parlour_netsim::Packet| {
+            !(blocked.contains(&p.src.ip()) && blocked.contains(&p.dst.ip()))
+        }))
+    };
+    world.net.set_filter(no_direct());
+    world.start(0);
+    world.start(1);
+    let until = world.now() + Duration::from_secs(5);
+    assert!(world.run_until(until, World::both_nominated));
+    media(&mut world, Duration::from_secs(1), &[0, 1]);
+    world.net.set_filter(None);
+    while world.peers.iter().any(Peer::is_relayed) {
+        assert!(world.net.elapsed() < Duration::from_secs(20), "the direct path is found");
+        media(&mut world, 20 * MS, &[0, 1]);
+    }
+    media(&mut world, 100 * MS, &[0, 1]);
+    world.net.set_filter(no_direct());
+    let cut_at = world.net.elapsed();
+    while noticed(&world, 0, cut_at).is_none() {
+        assert!(world.net.elapsed() - cut_at < Duration::from_secs(3));
+        for side in [0, 1] {
+            world.send_data(side, &[0x80; 100]);
+        }
+        let end = world.net.elapsed() + 20 * MS;
+        if let Some(at) = busy.map(|at| at - 2 * MS).filter(|at| (world.net.elapsed()..end).contains(at)) {
+            world.run_for(at - world.net.elapsed());
+            let now = world.now();
+            let candidate = parlour_ice::Candidate::host("198.51.100.9:4000".parse().unwrap());
+            world.peers[0].agent.add_remote_candidate(now, candidate, None);
+            world.flush(0);
+        }
+        world.run_for(end - world.net.elapsed());
+    }
+    let dead_at = cut_at + noticed(&world, 0, cut_at).unwrap();
+    media(&mut world, Duration::from_secs(3), &[0, 1]);
+    assert!(world.peers.iter().all(Peer::is_relayed) && world.agreed());
+    dead_at
+}
+
+#[test]
+fn a_direct_path_that_dies_soon_after_it_was_found_gives_way_to_the_relay_even_while_checks_are_paced() {
+    let dead_at = die_soon_after_a_move(None);
+    // The world refuses a timer that is due again when it has just been handled.
+    assert_eq!(die_soon_after_a_move(Some(dead_at)), dead_at);
+}
