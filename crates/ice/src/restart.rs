@@ -8,8 +8,8 @@ use std::time::Instant;
 
 impl Agent {
     /// Begins a new generation and gives its parameters, to be told to the other agent. All local candidates are told
-    /// again by events, and servers that did not answer, or whose relay was lost, are asked again. Data goes on by the
-    /// old pair until a new one is valid.
+    /// again by events, and servers that did not answer, or whose relay was lost, are asked again; those that still have
+    /// to answer, if they do not. Data goes on by the old pair until a new one is valid.
     ///
     /// Whether the other agent has asked for it or not: both call this, then each
     /// [`set_remote_parameters`](Self::set_remote_parameters).
@@ -25,12 +25,11 @@ impl Agent {
         self.forget_names();
         let shown: Vec<_> = self.local_candidates().cloned().collect();
         self.events.extend(shown.into_iter().map(Event::LocalCandidate));
-        if self.gathering.state == GatheringState::Complete {
-            self.gather_again(now);
-            self.update_gathering();
-            if self.gathering.state == GatheringState::Complete {
-                self.events.push_back(Event::Gathering(GatheringState::Complete));
-            }
+        let complete = self.gathering.state == GatheringState::Complete;
+        self.gather_again(now);
+        self.update_gathering();
+        if complete && self.gathering.state == GatheringState::Complete {
+            self.events.push_back(Event::Gathering(GatheringState::Complete));
         }
         self.advance(now);
         self.local_parameters()

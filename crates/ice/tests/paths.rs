@@ -4,6 +4,7 @@ mod world;
 
 use parlour_ice::{CandidateKind, ConnectionState, Event};
 use parlour_netsim::{Change, Direction, NatSpec};
+use parlour_stun::{Class, Message, Method};
 use std::time::Duration;
 use world::*;
 
@@ -295,6 +296,39 @@ fn a_turn_server_that_starts_anew_costs_seconds_and_not_the_session() {
             assert!(silence <= Duration::from_secs(3), "{servers:?}, side {side}: {silence:?}");
         }
         assert!(world.agreed());
+    }
+}
+
+/// A pair that needs a relay, on a network from which nothing of what `lost` says comes in for so long.
+fn restart_after(outage: Duration, lost: impl Fn(&[u8]) -> bool + 'static) {
+    let topology = Topology::nats(NatSpec::symmetric(), NatSpec::port_restricted());
+    let mut world = World::new(14, &topology, configs(Servers::TurnUdp));
+    world.attacker = Some(Box::new(move |_, bytes| !lost(bytes)));
+    world.start(0);
+    world.start(1);
+    world.run_for(outage);
+    world.attacker = None;
+    assert!(!world.both_selected());
+    world.restart(0);
+    let until = world.now() + Duration::from_secs(5);
+    assert!(world.run_until(until, World::both_nominated), "connected once the network is whole");
+    assert!(world.peers[0].is_relayed());
+}
+
+/// The server has given relays of which the agents never heard, and refuses others to the same sockets (RFC 8656 §7.2).
+#[test]
+fn a_restart_brings_the_relays_whose_answers_were_lost() {
+    restart_after(Duration::from_secs(9), |bytes| {
+        Message::parse(bytes).is_ok_and(|m| m.method() == Method::ALLOCATE && m.class() == Class::Success)
+    });
+}
+
+/// Servers that are still asked when the restart comes, with hardly a request left, are asked anew (RFC 8445 §9).
+#[test]
+fn a_restart_shortly_before_gathering_gives_up_asks_the_servers_once_more() {
+    // From right after the start to long after gathering has ended: STUN is given up after 5 s, TURN after 7 s.
+    for outage in [1_000, 4_900, 5_200, 5_600, 6_300, 7_000, 7_200, 12_000] {
+        restart_after(outage * MS, |_| true);
     }
 }
 

@@ -295,6 +295,32 @@ fn a_silent_server_is_given_up() {
     assert_eq!(w.round_trips, 9);
 }
 
+/// The server keeps what it has given although the client has not heard of it (RFC 8656 §7.2).
+#[test]
+fn an_allocation_that_an_earlier_client_of_the_socket_left_behind_makes_room() {
+    let mut w = world(1);
+    w.run(SECOND);
+    assert_eq!((w.is_allocated(), w.f.server.len()), (true, 1));
+    w.events.clear();
+    w.client = Client::new(w.f.now, client_config("ann", "secret"), rng(7));
+    w.loss_percent = 20;
+    w.run(20 * SECOND);
+    assert!(w.is_allocated(), "{:?}", w.events);
+    assert_eq!((w.closed(), w.f.server.len()), (None, 1));
+}
+
+#[test]
+fn an_allocation_of_another_user_in_the_way_is_left_alone() {
+    let mut w = world(1);
+    w.run(SECOND);
+    let relay = w.client.relayed().to_vec();
+    w.events.clear();
+    w.client = Client::new(w.f.now, client_config("bob", "hidden"), rng(7));
+    w.run(20 * SECOND);
+    assert!(matches!(w.closed(), Some(Failure::Refused { code: 437, .. })), "{:?}", w.events);
+    assert!(relay.iter().all(|relay| w.f.server.relay_at(*relay).is_some()));
+}
+
 #[test]
 fn answers_made_without_the_password_are_not_believed() {
     let mut w = world(1);

@@ -31,12 +31,23 @@ pub(crate) struct Binding {
     next: Option<Instant>,
     /// When it was asked last.
     asked: Instant,
+    /// A restart has come meanwhile: silence is asked once more.
+    again: bool,
     state: State,
 }
 
 impl Binding {
     pub(super) fn new(now: Instant, local: SocketAddr, server: SocketAddr) -> Self {
-        Self { local, server, ids: VecDeque::new(), sends: 0, next: Some(now), asked: now, state: State::Asking }
+        Self {
+            local,
+            server,
+            ids: VecDeque::new(),
+            sends: 0,
+            next: Some(now),
+            asked: now,
+            again: false,
+            state: State::Asking,
+        }
     }
 
     pub(super) fn is_pending(&self) -> bool {
@@ -59,6 +70,9 @@ impl Agent {
             if binding.state == State::Known && connected {
                 binding.next = None;
                 continue;
+            }
+            if binding.sends >= SENDS && binding.state == State::Asking && std::mem::take(&mut binding.again) {
+                binding.sends = 0;
             }
             if binding.sends >= SENDS {
                 binding.next = None;
@@ -96,10 +110,14 @@ impl Agent {
         }
     }
 
-    /// Servers that did not answer get another chance.
+    /// Servers that did not answer get another chance, and those that still have to answer will.
     pub(crate) fn ask_silent_servers(&mut self, now: Instant) {
-        for binding in self.gathering.bindings.iter_mut().filter(|binding| binding.state == State::Silent) {
-            *binding = Binding::new(now, binding.local, binding.server);
+        for binding in &mut self.gathering.bindings {
+            match binding.state {
+                State::Silent => *binding = Binding::new(now, binding.local, binding.server),
+                State::Asking => binding.again = true,
+                State::Known => {}
+            }
         }
     }
 

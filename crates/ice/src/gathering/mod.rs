@@ -51,6 +51,9 @@ pub(crate) struct Gathering {
     foundations: Vec<(CandidateKind, IpAddr, Option<SocketAddr>, bool)>,
     nat64: nat64::Discovery,
     next_relay: u32,
+    /// Relays that were asked for when a restart came, by server and interface: each is asked for once more if that
+    /// comes to nothing.
+    again: Vec<(usize, IpAddr)>,
     /// The next rank among sockets of IPv4 and of IPv6: both families take turns (RFC 8421 §4).
     next_rank: [u16; 2],
 }

@@ -169,7 +169,7 @@ impl Agent {
             }
             if self.transports.relays.get(&id).is_some_and(|relay| relay.pending && relay.deadline <= now) {
                 self.report(id, &Failure::Timeout);
-                self.drop_relay(now, id);
+                self.replace_relay(now, id);
             }
             if self.transports.relays.get(&id).is_some_and(|relay| relay.beside.is_some_and(|at| at <= now)) {
                 self.connect_beside(now, id);
@@ -328,19 +328,30 @@ impl Agent {
         self.flush_relays();
     }
 
-    /// A relay is gone. If it has served, as when its server was started anew, another one is asked for.
+    /// A relay is gone. If it has served, as when its server was started anew, or was asked for before a restart,
+    /// another one is asked for.
     fn replace_relay(&mut self, now: Instant, id: RelayId) {
-        let served = |relay: &&Relay| !relay.pending && relay.asked + SHORT_LIFE <= now;
-        let lost = self.transports.relays.get(&id).filter(served).map(|relay| (relay.index, relay.interface));
+        let again = self.is_asked_again(id);
+        let lost = |relay: &&Relay| again || (!relay.pending && relay.asked + SHORT_LIFE <= now);
+        let lost = self.transports.relays.get(&id).filter(lost).map(|relay| (relay.index, relay.interface));
         self.forget_relay(now, id);
         if let Some((index, interface)) = lost {
+            self.gathering.again.retain(|wish| *wish != (index, interface));
             self.ask_for_relay(now, index, interface);
         }
+    }
+
+    /// Whether another relay is asked for if the last one that is tried, this, comes to nothing.
+    fn is_asked_again(&self, id: RelayId) -> bool {
+        let wish = self.transports.relays.get(&id).filter(|relay| relay.pending).map(|r| (r.index, r.interface));
+        wish.is_some_and(|wish| self.gathering.again.contains(&wish)) && self.like(id).next().is_none()
     }
 
     /// Asks for what a new generation should have and the last one has lost: relays, and answers of STUN servers.
     pub(crate) fn gather_again(&mut self, now: Instant) {
         self.ask_silent_servers(now);
+        let pending = self.transports.relays.values().filter(|relay| relay.pending);
+        self.gathering.again = pending.map(|relay| (relay.index, relay.interface)).collect();
         let interfaces: Vec<IpAddr> = self.gathering.sockets.iter().map(|socket| socket.local.ip()).collect();
         for index in 0..self.config.servers.len() {
             for interface in &interfaces {
@@ -376,7 +387,7 @@ impl Agent {
 
     fn report(&mut self, id: RelayId, failure: &Failure) {
         // While others are tried, one that fails is no news.
-        if self.like(id).next().is_some() {
+        if self.like(id).next().is_some() || self.is_asked_again(id) {
             return;
         }
         let Some(relay) = self.transports.relays.get(&id) else { return };
@@ -409,7 +420,7 @@ impl Agent {
 
     /// The connection to a TURN server is gone.
     pub(crate) fn relay_stream_closed(&mut self, now: Instant, id: RelayId) {
-        let alone = self.like(id).next().is_none();
+        let alone = self.like(id).next().is_none() && !self.is_asked_again(id);
         if let Some(relay) = self.transports.relays.get(&id).filter(|relay| relay.pending && alone) {
             let (server, reason) = (relay.server, "the TURN server could not be connected to".to_owned());
             self.events.push_back(Event::GatheringError { server, code: 701, reason });

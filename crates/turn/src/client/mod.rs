@@ -91,7 +91,8 @@ pub enum Failure {
     /// The server refused.
     #[error("the TURN server answered {code} {reason}")]
     Refused {
-        /// ERROR-CODE. 401 here means that the credentials are wrong; 437 that another local port should be tried.
+        /// ERROR-CODE. 401 here means that the credentials are wrong; 437 that another user's allocation is in the way,
+        /// so that another local port should be tried.
         code: u16,
         /// The server's words.
         reason: String,
@@ -187,6 +188,8 @@ pub struct Client {
     config: Config,
     rng: Rng,
     state: State,
+    /// Whether it has ended an allocation that was in the way of its own: once is enough.
+    cleared: bool,
     session: Option<Session>,
     transactions: Vec<Transaction>,
     outgoing: VecDeque<TransactionId>,
@@ -215,6 +218,7 @@ impl Client {
             config,
             rng,
             state: State::Allocating,
+            cleared: false,
             session,
             transactions: Vec::new(),
             outgoing: VecDeque::new(),

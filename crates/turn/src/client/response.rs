@@ -72,7 +72,7 @@ impl Client {
         match error {
             None => self.succeed(now, transaction.kind, message),
             Some(_) if challenge => self.challenged(now, transaction, message, code),
-            Some(error) => self.refused(transaction, message, &error, genuine),
+            Some(error) => self.refused(now, transaction, message, &error, genuine),
         }
     }
 
@@ -106,7 +106,14 @@ impl Client {
         }
     }
 
-    fn refused(&mut self, transaction: Transaction, message: &Message<'_>, error: &ErrorCode<'_>, genuine: bool) {
+    fn refused(
+        &mut self,
+        now: Instant,
+        transaction: Transaction,
+        message: &Message<'_>,
+        error: &ErrorCode<'_>,
+        genuine: bool,
+    ) {
         let alternate = message.get::<AlternateServer>().ok().flatten();
         match (error.code, alternate) {
             // Only the true server may send us elsewhere (RFC 8489 §14.8).
@@ -115,11 +122,29 @@ impl Client {
                 self.over();
                 self.events.push_back(Event::TryAlternate { server, domain });
             }
-            (ErrorCode::ALLOCATION_MISMATCH, _) if transaction.kind == Kind::Release => {
-                self.finish(Failure::Released);
+            (ErrorCode::ALLOCATION_MISMATCH, _) => self.mismatched(now, &transaction.kind, error, genuine),
+            // The allocation in the way is another user's.
+            (ErrorCode::WRONG_CREDENTIALS, _) if transaction.kind == Kind::Clear => {
+                self.finish(Failure::refused(&ErrorCode::of(ErrorCode::ALLOCATION_MISMATCH)));
             }
-            (ErrorCode::ALLOCATION_MISMATCH, _) => self.finish(Failure::refused(error)),
             _ => self.fail(&transaction.kind, Failure::refused(error)),
+        }
+    }
+
+    /// There is no allocation where one is needed, or there is one where none may be (437).
+    fn mismatched(&mut self, now: Instant, kind: &Kind, error: &ErrorCode<'_>, genuine: bool) {
+        match kind {
+            Kind::Release => self.finish(Failure::Released),
+            // What was in the way has ended by itself (RFC 8656 §8.3).
+            Kind::Clear => self.start(now, Kind::Allocate),
+            // An earlier client of this socket was served and never heard of it, or has gone without a word that came
+            // through. Another socket, as RFC 8656 §7.4 advises, is not this client's to take; and what this user has
+            // left behind, it may end.
+            Kind::Allocate if genuine && !self.cleared => {
+                self.cleared = true;
+                self.start(now, Kind::Clear);
+            }
+            _ => self.finish(Failure::refused(error)),
         }
     }
 
@@ -127,7 +152,7 @@ impl Client {
     pub(super) fn fail(&mut self, kind: &Kind, failure: Failure) {
         match kind {
             Kind::Release => self.finish(Failure::Released),
-            Kind::Allocate | Kind::Refresh | Kind::Move => self.finish(failure),
+            Kind::Allocate | Kind::Refresh | Kind::Move | Kind::Clear => self.finish(failure),
             Kind::Permission(peers) => {
                 peers.iter().for_each(|peer| {
                     self.permissions.remove(peer);
@@ -161,6 +186,7 @@ impl Client {
                 }
             }
             Kind::Release => self.finish(Failure::Released),
+            Kind::Clear => self.start(now, Kind::Allocate),
             Kind::Permission(peers) => {
                 for peer in &peers {
                     self.permissions.insert(*peer, true);

@@ -25,6 +25,8 @@ pub(super) enum Kind {
     Move,
     /// Refresh with a lifetime of zero.
     Release,
+    /// The same for an allocation that this client has not made, to make room for its own.
+    Clear,
     Permission(Vec<IpAddr>),
     Channel(ChannelNumber, SocketAddr),
     Connect(SocketAddr),
@@ -34,7 +36,7 @@ impl Kind {
     pub(super) fn method(&self) -> Method {
         match self {
             Self::Allocate => Method::ALLOCATE,
-            Self::Refresh | Self::Move | Self::Release => Method::REFRESH,
+            Self::Refresh | Self::Move | Self::Release | Self::Clear => Method::REFRESH,
             Self::Permission(_) => Method::CREATE_PERMISSION,
             Self::Channel(..) => Method::CHANNEL_BIND,
             Self::Connect(_) => Method::CONNECT,
@@ -115,7 +117,7 @@ impl Client {
                     writer.put(&MobilityTicket(ticket));
                 }
             }
-            Kind::Release => writer.put(&Lifetime(0)),
+            Kind::Release | Kind::Clear => writer.put(&Lifetime(0)),
             Kind::Permission(peers) => {
                 peers.iter().for_each(|peer| writer.put(&XorPeerAddress(SocketAddr::new(*peer, 0))));
             }
