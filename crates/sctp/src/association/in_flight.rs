@@ -422,6 +422,10 @@ impl InFlight {
             rtt.update(sample);
             result.rtt = Some(sample);
         }
+        if seen.retransmitted && sample < rtt.min {
+            // The original had only been overtaken, and was sent again for nothing (RFC 3522).
+            self.rack.reordering_seen = true;
+        }
         // RFC 8985 §6.2 step 2: an answer sooner than any before is one to an earlier transmission.
         if !seen.retransmitted || sample >= rtt.min {
             if (seen.sent_at, seen.seq) > (self.rack.sent_at, self.rack.seq) {
@@ -469,6 +473,7 @@ impl InFlight {
         }
         if let Some(undo) = &mut self.undo {
             *undo -= doubles;
+            self.rack.reordering_seen |= self.retransmissions > 0;
         }
         if self.retransmissions > 0 && self.round > self.rack.window_round {
             self.rack.window_round = self.round;

@@ -104,12 +104,13 @@ impl Outbound {
             // A peer that has no room is alive all the same (RFC 9260 §6.1).
             self.timeouts = 0;
         }
+        let timed_out = self.probes >= 2;
         if result.acked > 0 || result.advanced {
             self.probes = 0;
             self.probe_due = false;
             self.active_at = now;
         }
-        let lost = self.detect_losses(now, result.prior_in_flight);
+        let lost = self.detect_losses(now, result.prior_in_flight, timed_out);
         if self.flight.end_recovery() {
             self.controller.on_recovered();
         }
@@ -136,9 +137,10 @@ impl Outbound {
         self.update_forward(now);
     }
 
-    fn detect_losses(&mut self, now: Nanos, in_flight: u64) -> u64 {
+    /// After a time-out the controller has been told: the losses that show then are no further congestion.
+    fn detect_losses(&mut self, now: Nanos, in_flight: u64, timed_out: bool) -> u64 {
         let lost = self.flight.detect_losses(now, &self.rtt);
-        if lost > 0 && self.flight.begin_recovery() {
+        if lost > 0 && self.flight.begin_recovery() && !timed_out {
             self.controller.on_congestion(Duration::from_nanos(now), in_flight);
         }
         lost
@@ -168,7 +170,7 @@ impl Outbound {
     pub(crate) fn on_timeout(&mut self, now: Nanos) -> bool {
         if self.flight.rack_deadline().is_some_and(|at| at <= now) {
             let in_flight = self.flight.in_flight;
-            self.detect_losses(now, in_flight);
+            self.detect_losses(now, in_flight, self.probes >= 2);
         }
         if self.flight.first_expiry().is_some_and(|at| at <= now) || self.flight.must_forward() {
             self.update_forward(now);
