@@ -1,7 +1,7 @@
 //! What the network does to packets: loss, reordering, duplication, cuts, smaller paths.
 
 use super::*;
-use parlour_netsim::Loss;
+use parlour_netsim::{Loss, QueueSpec};
 use parlour_sctp::{PacketSizes, congestion::Algorithm};
 
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::Bbr, Algorithm::Cubic, Algorithm::Reno];
@@ -110,7 +110,9 @@ fn a_lost_tail_is_probed() {
 /// RFC 8985 §6.2 step 4: reordering makes the sender patient instead of sending everything again.
 #[test]
 fn reordering_is_not_taken_for_loss_for_long() {
-    let link = LinkSpec { rate: Some(50_000_000), reorder: 0.03, reorder_by: ms(8), ..delay(20) };
+    // The queue takes it all, so that nothing is lost.
+    let queue = QueueSpec::DropTail { bytes: 64 << 20 };
+    let link = LinkSpec { rate: Some(50_000_000), queue, reorder: 0.03, reorder_by: ms(8), ..delay(20) };
     for algorithm in ALGORITHMS {
         let config = Config { congestion: algorithm, ..Config::default() };
         let mut pair = connected(both_with(62, link.clone(), config.clone(), config));
