@@ -113,6 +113,8 @@ struct Rack {
     sent_at: Nanos,
     seq: u64,
     rtt: Nanos,
+    /// An answer to a retransmission that comes sooner than this is one to an earlier transmission.
+    soonest: Nanos,
     reordering_seen: bool,
     /// The reordering window in quarters of the shortest round trip; grows when retransmissions turn out not to have been needed.
     window: u32,
@@ -151,6 +153,8 @@ pub(crate) struct InFlight {
     pub(crate) in_flight: u64,
     /// User bytes that the receiver may have to hold: not acknowledged.
     pub(crate) outstanding: u64,
+    /// The highest TSN that has been acknowledged. A SACK has room for so many gaps only: what lies above may have come all the same.
+    highest: u64,
     rack: Rack,
     rack_deadline: Option<Nanos>,
     pub(crate) delivered: u64,
@@ -183,6 +187,7 @@ impl InFlight {
             records: Records::default(),
             in_flight: 0,
             outstanding: 0,
+            highest: base - 1,
             rack: Rack { window: 1, ..Rack::default() },
             rack_deadline: None,
             delivered: 0,
@@ -336,6 +341,7 @@ impl InFlight {
             self.records.release(sent.record);
         }
         self.forward = self.forward.max(cumulative);
+        self.highest = self.highest.max(cumulative);
         if advanced {
             self.sacked.remove_up_to(cumulative);
         }
@@ -355,6 +361,7 @@ impl InFlight {
             if from > to {
                 continue;
             }
+            self.highest = self.highest.max(to);
             // Taken out while the runs are walked, because each new run touches the ring.
             let mut sacked = std::mem::take(&mut self.sacked);
             sacked.insert(from, to, |a, b| {
@@ -390,6 +397,16 @@ impl InFlight {
         newest.acked += size;
         self.delivered += size;
         self.delivered_at = now;
+        if sent.transmissions == 1 {
+            // RFC 8985 §6.2 step 3: an original that arrives after later ones has been overtaken.
+            if seq < self.rack.seq && sent.sent_at < self.rack.sent_at {
+                self.rack.reordering_seen = true;
+            }
+        } else if now - sent.sent_at < self.rack.soonest {
+            // The original had only been late, and was sent again for nothing (RFC 3522). It says nothing of this transmission.
+            self.rack.reordering_seen = true;
+            return;
+        }
         if newest.seen.is_none_or(|n| (sent.sent_at, seq) > (n.sent_at, n.seq)) {
             newest.seen = Some(Snapshot {
                 seq,
@@ -400,12 +417,6 @@ impl InFlight {
                 app_limited: sent.app_limited,
                 retransmitted: sent.transmissions > 1,
             });
-        }
-        if sent.transmissions == 1 {
-            // RFC 8985 §6.2 step 3: an original that arrives after later ones has been overtaken.
-            if seq < self.rack.seq && sent.sent_at < self.rack.sent_at {
-                self.rack.reordering_seen = true;
-            }
         }
     }
 
@@ -421,19 +432,14 @@ impl InFlight {
         if !seen.retransmitted {
             rtt.update(sample);
             result.rtt = Some(sample);
+            // RFC 8985 §6.2 step 2 compares with the shortest round trip; while there is a queue, no answer comes as soon as that.
+            self.rack.soonest = rtt.min.max(sample - sample / 8);
         }
-        if seen.retransmitted && sample < rtt.min {
-            // The original had only been overtaken, and was sent again for nothing (RFC 3522).
-            self.rack.reordering_seen = true;
+        if (seen.sent_at, seen.seq) > (self.rack.sent_at, self.rack.seq) {
+            self.rack.sent_at = seen.sent_at;
+            self.rack.seq = seen.seq;
         }
-        // RFC 8985 §6.2 step 2: an answer sooner than any before is one to an earlier transmission.
-        if !seen.retransmitted || sample >= rtt.min {
-            if (seen.sent_at, seen.seq) > (self.rack.sent_at, self.rack.seq) {
-                self.rack.sent_at = seen.sent_at;
-                self.rack.seq = seen.seq;
-            }
-            self.rack.rtt = sample;
-        }
+        self.rack.rtt = sample;
         self.first_sent_at = seen.sent_at;
         let send_elapsed = seen.sent_at.saturating_sub(seen.first_sent_at);
         let ack_elapsed = now.saturating_sub(seen.delivered_at);
@@ -524,7 +530,7 @@ impl InFlight {
                 self.log.pop_front();
                 continue;
             }
-            if (sent_at, seq) >= (self.rack.sent_at, self.rack.seq) {
+            if (sent_at, seq) >= (self.rack.sent_at, self.rack.seq) || seq > self.highest {
                 break;
             }
             let due = sent_at + patience;
