@@ -209,7 +209,11 @@ pub(crate) fn trace(rtt: u64, percent: u64, secs: u64, buffer: u64) {
     let loss = if percent > 0 { Loss::Random(percent as f64 / 100.0) } else { Loss::None };
     let link = bottleneck(rtt, buffer).with_loss(loss);
     let mut world = World::new(1, ms(rtt), link, &[(Algorithm::Bbr, Duration::ZERO)]);
-    for _ in 0..secs * 10 {
+    if secs > 1000 {
+        world = cut(if secs > 2000 { Algorithm::Reno } else { Algorithm::Cubic }, rtt);
+        world.run(ms(5500));
+    }
+    for _ in 0..(secs % 1000) * 10 {
         world.mark();
         world.run(ms(100));
         let q = percentile(&mut world.delays, 0.5);

@@ -22,6 +22,9 @@ use std::{
 /// Gap blocks count from the cumulative TSN with 16 bits (RFC 9260 §3.3.4): more could not be acknowledged.
 const MOST_CHUNKS: usize = 60_000;
 
+/// Gap blocks of which a SACK may have left out some: `dcsctp` tells of no more, usrsctp and we of as many as a packet holds.
+const FULL_SACK: usize = 20;
+
 /// ```text
 /// Outstanding ──▶ Acked        ──▶ gone from the ring
 ///      │  ▲
@@ -113,8 +116,8 @@ struct Rack {
     sent_at: Nanos,
     seq: u64,
     rtt: Nanos,
-    /// An answer to a retransmission that comes sooner than this is one to an earlier transmission.
-    soonest: Nanos,
+    /// The last round trip that is certain, and when it was measured.
+    certain: (Nanos, Nanos),
     reordering_seen: bool,
     /// The reordering window in quarters of the shortest round trip; grows when retransmissions turn out not to have been needed.
     window: u32,
@@ -122,6 +125,18 @@ struct Rack {
     window_round: u64,
     /// Recoveries without such a retransmission left before the window shrinks again (§6.2 step 4).
     persist: u32,
+}
+
+impl Rack {
+    /// An answer to a retransmission that comes sooner than this is one to an earlier transmission (RFC 8985 §6.2 step 2).
+    ///
+    /// The RFC takes the shortest round trip. While there is a queue no answer comes as soon as that, and a late original would pass for an early answer.
+    fn soonest(&self, now: Nanos, rtt: &Rtt) -> Nanos {
+        let (sample, at) = self.certain;
+        let shortest = if now - at < sample { sample.max(rtt.min) } else { rtt.min };
+        // A lone packet is answered a little sooner than those that follow others.
+        shortest - shortest / 8
+    }
 }
 
 /// What a SACK brought.
@@ -153,8 +168,10 @@ pub(crate) struct InFlight {
     pub(crate) in_flight: u64,
     /// User bytes that the receiver may have to hold: not acknowledged.
     pub(crate) outstanding: u64,
-    /// The highest TSN that has been acknowledged. A SACK has room for so many gaps only: what lies above may have come all the same.
+    /// The highest TSN that has been acknowledged.
     highest: u64,
+    /// The last SACK may not have had room for all gaps: what lies above `highest` may have come all the same.
+    sack_is_full: bool,
     rack: Rack,
     rack_deadline: Option<Nanos>,
     pub(crate) delivered: u64,
@@ -188,6 +205,7 @@ impl InFlight {
             in_flight: 0,
             outstanding: 0,
             highest: base - 1,
+            sack_is_full: false,
             rack: Rack { window: 1, ..Rack::default() },
             rack_deadline: None,
             delivered: 0,
@@ -324,12 +342,26 @@ impl InFlight {
     }
 
     /// Takes in a SACK; `None` if it is out of date or acknowledges what was never sent.
-    pub(crate) fn on_sack(&mut self, now: Nanos, sack: &Sack<'_>, rtt: &mut Rtt) -> Option<SackResult> {
+    ///
+    /// After a time-out, when `timed_out` says so, it may tell of what came long ago, whose SACKs were lost: that is no measure of the round trip.
+    pub(crate) fn on_sack(
+        &mut self,
+        now: Nanos,
+        sack: &Sack<'_>,
+        rtt: &mut Rtt,
+        timed_out: bool,
+    ) -> Option<SackResult> {
         let cumulative = sack.cumulative.near(self.base);
         if cumulative < self.base - 1 || cumulative >= self.next() {
             return None;
         }
-        let mut newest = Newest { prior_in_flight: self.in_flight, ..Newest::default() };
+        let soonest = self.rack.soonest(now, rtt);
+        let mut newest = Newest {
+            prior_in_flight: self.in_flight,
+            prior_highest: if timed_out { u64::MAX } else { self.highest },
+            soonest,
+            ..Newest::default()
+        };
         let advanced = cumulative >= self.base;
         while self.base <= cumulative {
             let Some(sent) = self.ring.pop_front() else { break };
@@ -355,6 +387,7 @@ impl InFlight {
 
     fn take_blocks(&mut self, now: Nanos, sack: &Sack<'_>, cumulative: u64, newest: &mut Newest) {
         let end = self.next();
+        self.sack_is_full = sack.blocks().count() >= FULL_SACK;
         for block in sack.blocks() {
             let from = cumulative + u64::from(block.start.max(1));
             let to = (cumulative + u64::from(block.end)).min(end - 1);
@@ -402,7 +435,7 @@ impl InFlight {
             if seq < self.rack.seq && sent.sent_at < self.rack.sent_at {
                 self.rack.reordering_seen = true;
             }
-        } else if now - sent.sent_at < self.rack.soonest {
+        } else if now - sent.sent_at < newest.soonest {
             // The original had only been late, and was sent again for nothing (RFC 3522). It says nothing of this transmission.
             self.rack.reordering_seen = true;
             return;
@@ -429,11 +462,11 @@ impl InFlight {
         };
         let Some(seen) = newest.seen else { return result };
         let sample = now.saturating_sub(seen.sent_at);
-        if !seen.retransmitted {
+        // What lies below something acknowledged may have come long ago, if a SACK had no room to say so.
+        if !seen.retransmitted && seen.seq > newest.prior_highest {
             rtt.update(sample);
             result.rtt = Some(sample);
-            // RFC 8985 §6.2 step 2 compares with the shortest round trip; while there is a queue, no answer comes as soon as that.
-            self.rack.soonest = rtt.min.max(sample - sample / 8);
+            self.rack.certain = (sample, now);
         }
         if (seen.sent_at, seen.seq) > (self.rack.sent_at, self.rack.seq) {
             self.rack.sent_at = seen.sent_at;
@@ -530,7 +563,7 @@ impl InFlight {
                 self.log.pop_front();
                 continue;
             }
-            if (sent_at, seq) >= (self.rack.sent_at, self.rack.seq) || seq > self.highest {
+            if (sent_at, seq) >= (self.rack.sent_at, self.rack.seq) || (self.sack_is_full && seq > self.highest) {
                 break;
             }
             let due = sent_at + patience;
@@ -696,6 +729,10 @@ struct Snapshot {
 /// The most recently sent of the chunks that a SACK newly acknowledges.
 #[derive(Clone, Copy, Debug, Default)]
 struct Newest {
+    /// See [`Rack::soonest`].
+    soonest: Nanos,
+    /// The highest TSN acknowledged before.
+    prior_highest: u64,
     acked: u64,
     prior_in_flight: u64,
     seen: Option<Snapshot>,
