@@ -209,7 +209,10 @@ pub(crate) fn trace(rtt: u64, percent: u64, secs: u64, buffer: u64) {
     let loss = if percent > 0 { Loss::Random(percent as f64 / 100.0) } else { Loss::None };
     let link = bottleneck(rtt, buffer).with_loss(loss);
     let mut world = World::new(1, ms(rtt), link, &[(Algorithm::Bbr, Duration::ZERO)]);
-    if secs > 1000 {
+    if secs > 4000 {
+        let late = LinkSpec { reorder: 0.03, reorder_by: ms(5), ..bottleneck(rtt, buffer) };
+        world = World::new(3, ms(rtt), late, &[(if secs > 5000 { Algorithm::Reno } else { Algorithm::Bbr }, Duration::ZERO)]);
+    } else if secs > 1000 {
         world = cut(if secs > 2000 { Algorithm::Reno } else { Algorithm::Cubic }, rtt);
         world.run(ms(5500));
     }

@@ -26,7 +26,8 @@ const MOST_CHUNKS: usize = 60_000;
 const FULL_SACK: usize = 20;
 
 /// ```text
-/// Outstanding ──▶ Acked        ──▶ gone from the ring
+///       ┌──▶ Untold ──┐
+/// Outstanding ────────┴▶ Acked ──▶ gone from the ring
 ///      │  ▲
 ///      ▼  │ sent again
 ///     Lost ──▶ Abandoned       ──▶ gone from the ring by FORWARD TSN
@@ -34,6 +35,8 @@ const FULL_SACK: usize = 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Outstanding,
+    /// Not on its way any more: it has come, or it is lost, but the last SACK had no room to say which.
+    Untold,
     Lost,
     /// Acknowledged by a gap block: the receiver may still take that back (RFC 9260 §6.2.1).
     Acked,
@@ -137,6 +140,13 @@ impl Rack {
         // A lone packet is answered a little sooner than those that follow others.
         shortest - shortest / 8
     }
+
+    /// What is acknowledged later than this after it was sent came long before, when there was no SACK to tell, or no room in it: as much as all that tells
+    /// nothing of the path's rate.
+    fn late(&self) -> Nanos {
+        let (sample, _) = self.certain;
+        if sample == 0 { Nanos::MAX } else { sample + sample / 2 + 10 * MILLIS }
+    }
 }
 
 /// What a SACK brought.
@@ -162,6 +172,8 @@ pub(crate) struct InFlight {
     lost: VecDeque<u64>,
     /// Each transmission in the order of time: TSN, when, the how-manieth. Entries of which the chunk has moved on are skipped.
     log: VecDeque<(u64, Nanos, u16)>,
+    /// What would be lost by now, but lies where the last SACK had no room to tell of it. In the order of time, so mostly of TSNs.
+    untold: VecDeque<(u64, Nanos, u16)>,
     sacked: Ranges,
     pub(crate) records: Records,
     /// Bytes on their way: neither acknowledged nor lost.
@@ -200,6 +212,7 @@ impl InFlight {
             base,
             lost: VecDeque::new(),
             log: VecDeque::new(),
+            untold: VecDeque::new(),
             sacked: Ranges::default(),
             records: Records::default(),
             in_flight: 0,
@@ -292,7 +305,7 @@ impl InFlight {
         let (delivered, delivered_at, first_sent_at) = (self.delivered, self.delivered_at, self.first_sent_at);
         let app_limited = self.app_limited_until > delivered;
         let Some(sent) = self.get_mut(seq) else { return };
-        let was_lost = sent.state == State::Lost;
+        let returns = sent.state != State::Outstanding;
         sent.state = State::Outstanding;
         sent.sent_at = now;
         sent.transmissions = sent.transmissions.saturating_add(1);
@@ -301,7 +314,7 @@ impl InFlight {
         sent.first_sent_at = first_sent_at;
         sent.app_limited = app_limited;
         let (size, transmissions) = (u64::from(sent.size), sent.transmissions);
-        if was_lost {
+        if returns {
             self.in_flight += size;
         }
         if transmissions > 1 {
@@ -360,6 +373,7 @@ impl InFlight {
             prior_in_flight: self.in_flight,
             prior_highest: if timed_out { u64::MAX } else { self.highest },
             soonest,
+            late: self.rack.late(),
             ..Newest::default()
         };
         let advanced = cumulative >= self.base;
@@ -428,8 +442,10 @@ impl InFlight {
             return;
         }
         newest.acked += size;
-        self.delivered += size;
-        self.delivered_at = now;
+        if sent.transmissions > 1 || now - sent.sent_at <= newest.late {
+            self.delivered += size;
+            self.delivered_at = now;
+        }
         if sent.transmissions == 1 {
             // RFC 8985 §6.2 step 3: an original that arrives after later ones has been overtaken.
             if seq < self.rack.seq && sent.sent_at < self.rack.sent_at {
@@ -553,35 +569,62 @@ impl InFlight {
         if self.rack.sent_at == 0 && self.rack.seq == 0 {
             return 0;
         }
-        let patience = self.rack.rtt + self.reordering_window(rtt);
         let mut lost = 0;
-        while let Some(&(seq, sent_at, transmission)) = self.log.front() {
-            let current = self.get(seq).is_some_and(|s| {
-                s.state == State::Outstanding && s.transmissions == transmission && s.sent_at == sent_at
-            });
-            if !current {
-                self.log.pop_front();
-                continue;
+        while let Some(&entry) = self.untold.front().filter(|entry| !self.is_hidden(entry.0)) {
+            self.untold.pop_front();
+            if self.is_current(entry, State::Untold) {
+                lost += self.mark_lost(entry.0);
             }
-            if (sent_at, seq) >= (self.rack.sent_at, self.rack.seq) || (self.sack_is_full && seq > self.highest) {
-                break;
-            }
-            let due = sent_at + patience;
-            if due > now {
-                self.rack_deadline = Some(due);
-                break;
+        }
+        let patience = self.rack.rtt + self.reordering_window(rtt);
+        while let Some(&entry) = self.log.front() {
+            let (seq, sent_at, _) = entry;
+            if self.is_current(entry, State::Outstanding) {
+                if (sent_at, seq) >= (self.rack.sent_at, self.rack.seq) {
+                    break;
+                }
+                let due = sent_at + patience;
+                if due > now {
+                    self.rack_deadline = Some(due);
+                    break;
+                }
+                if self.is_hidden(seq) {
+                    self.hide(entry);
+                } else {
+                    lost += self.mark_lost(seq);
+                }
             }
             self.log.pop_front();
-            lost += self.mark_lost(seq);
         }
         lost
     }
 
-    fn mark_lost(&mut self, seq: u64) -> u64 {
-        let Some(sent) = self.get_mut(seq).filter(|s| s.state == State::Outstanding) else { return 0 };
-        sent.state = State::Lost;
+    /// Whether a chunk is in `state` by this very transmission.
+    fn is_current(&self, (seq, sent_at, transmission): (u64, Nanos, u16), state: State) -> bool {
+        self.get(seq).map(|s| (s.state, s.transmissions, s.sent_at)) == Some((state, transmission, sent_at))
+    }
+
+    /// Whether a chunk may have come although the last SACK does not say so.
+    fn is_hidden(&self, seq: u64) -> bool {
+        self.sack_is_full && seq > self.highest
+    }
+
+    /// Sets a chunk that should have come by now aside until a SACK tells of it.
+    fn hide(&mut self, entry: (u64, Nanos, u16)) {
+        let Some(sent) = self.get_mut(entry.0) else { return };
+        sent.state = State::Untold;
         let size = u64::from(sent.size);
         self.in_flight = self.in_flight.saturating_sub(size);
+        self.untold.push_back(entry);
+    }
+
+    fn mark_lost(&mut self, seq: u64) -> u64 {
+        let Some(sent) = self.get_mut(seq) else { return 0 };
+        let was = std::mem::replace(&mut sent.state, State::Lost);
+        let size = u64::from(sent.size);
+        if was == State::Outstanding {
+            self.in_flight = self.in_flight.saturating_sub(size);
+        }
         self.lost.push_back(seq);
         size
     }
@@ -654,7 +697,7 @@ impl InFlight {
                 State::Acked => self.forward >= self.base,
                 _ if sent.record == 0 => false,
                 // What is still on its way is waited for, unless its time is up or the rest of its message was given up.
-                State::Outstanding => {
+                State::Outstanding | State::Untold => {
                     let expired = self.records.all.get(&sent.record).is_some_and(|r| r.reliability.expires <= now);
                     (expired || self.records.is_abandoned(sent.record)) && self.give_up(now, seq)
                 }
@@ -731,6 +774,8 @@ struct Snapshot {
 struct Newest {
     /// See [`Rack::soonest`].
     soonest: Nanos,
+    /// See [`Rack::late`].
+    late: Nanos,
     /// The highest TSN acknowledged before.
     prior_highest: u64,
     acked: u64,
