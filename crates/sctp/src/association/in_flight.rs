@@ -22,8 +22,10 @@ use std::{
 /// Gap blocks count from the cumulative TSN with 16 bits (RFC 9260 §3.3.4): more could not be acknowledged.
 const MOST_CHUNKS: usize = 60_000;
 
-/// Gap blocks of which a SACK may have left out some: `dcsctp` tells of no more, usrsctp and we of as many as a packet holds.
-const FULL_SACK: usize = 20;
+/// With so many gap blocks a SACK may have left out others: it holds as many as a small packet does.
+const FULL_SACK: usize = 250;
+/// `dcsctp` tells of no more.
+const FULL_SACK_OF_DCSCTP: usize = 20;
 
 /// ```text
 ///       ┌──▶ Untold ──┐
@@ -66,6 +68,8 @@ pub(crate) struct Sent {
     pub(crate) end: bool,
     pub(crate) unordered: bool,
     app_limited: bool,
+    /// Sent while more may have been delivered than was known.
+    uncertain: bool,
 }
 
 /// Messages that may be given up, of which pieces are on their way.
@@ -290,6 +294,7 @@ impl InFlight {
             end: piece.end,
             unordered: piece.unordered,
             app_limited: false,
+            uncertain: false,
         });
         self.mark_sent(now, seq);
         seq
@@ -304,6 +309,7 @@ impl InFlight {
         }
         let (delivered, delivered_at, first_sent_at) = (self.delivered, self.delivered_at, self.first_sent_at);
         let app_limited = self.app_limited_until > delivered;
+        let uncertain = self.sack_is_full;
         let Some(sent) = self.get_mut(seq) else { return };
         let returns = sent.state != State::Outstanding;
         sent.state = State::Outstanding;
@@ -313,6 +319,7 @@ impl InFlight {
         sent.delivered_at = delivered_at;
         sent.first_sent_at = first_sent_at;
         sent.app_limited = app_limited;
+        sent.uncertain = uncertain;
         let (size, transmissions) = (u64::from(sent.size), sent.transmissions);
         if returns {
             self.in_flight += size;
@@ -401,7 +408,8 @@ impl InFlight {
 
     fn take_blocks(&mut self, now: Nanos, sack: &Sack<'_>, cumulative: u64, newest: &mut Newest) {
         let end = self.next();
-        self.sack_is_full = sack.blocks().count() >= FULL_SACK;
+        let blocks = sack.blocks().count();
+        self.sack_is_full = blocks >= FULL_SACK || blocks == FULL_SACK_OF_DCSCTP;
         for block in sack.blocks() {
             let from = cumulative + u64::from(block.start.max(1));
             let to = (cumulative + u64::from(block.end)).min(end - 1);
@@ -464,6 +472,7 @@ impl InFlight {
                 delivered_at: sent.delivered_at,
                 first_sent_at: sent.first_sent_at,
                 app_limited: sent.app_limited,
+                uncertain: sent.uncertain,
                 retransmitted: sent.transmissions > 1,
             });
         }
@@ -499,6 +508,7 @@ impl InFlight {
                 interval: Duration::from_nanos(interval.max(rtt.min.min(SANE_RTT))),
                 prior_delivered: seen.delivered,
                 app_limited: seen.app_limited,
+                uncertain: seen.uncertain,
             });
         }
         if seen.delivered >= self.round_end {
@@ -766,6 +776,7 @@ struct Snapshot {
     delivered_at: Nanos,
     first_sent_at: Nanos,
     app_limited: bool,
+    uncertain: bool,
     retransmitted: bool,
 }
 

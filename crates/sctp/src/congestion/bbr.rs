@@ -173,7 +173,10 @@ impl Bbr {
 
     fn update_rate(&mut self, ack: &Ack) {
         let Some(rate) = ack.rate.filter(|rate| !rate.interval.is_zero()) else { return };
-        let value = rate.delivered as f64 / rate.interval.as_secs_f64();
+        let mut value = rate.delivered as f64 / rate.interval.as_secs_f64();
+        if rate.uncertain {
+            value = value.min(self.rate.get());
+        }
         if !rate.app_limited || value >= self.rate.get() {
             self.rate.update(self.round, value);
         }
