@@ -204,24 +204,3 @@ fn interactive() -> Vec<Job> {
     }
     jobs
 }
-
-pub(crate) fn trace(rtt: u64, percent: u64, secs: u64, buffer: u64) {
-    let loss = if percent > 0 { Loss::Random(percent as f64 / 100.0) } else { Loss::None };
-    let link = bottleneck(rtt, buffer).with_loss(loss);
-    let mut world = World::new(1, ms(rtt), link, &[(Algorithm::Bbr, Duration::ZERO)]);
-    if secs > 4000 {
-        let late = LinkSpec { reorder: 0.03, reorder_by: ms(5), ..bottleneck(rtt, buffer) };
-        world = World::new(3, ms(rtt), late, &[(if secs > 5000 { Algorithm::Reno } else { Algorithm::Bbr }, Duration::ZERO)]);
-    } else if secs > 1000 {
-        world = cut(if secs > 2000 { Algorithm::Reno } else { Algorithm::Cubic }, rtt);
-        world.run(ms(5500));
-    }
-    for _ in 0..(secs % 1000) * 10 {
-        world.mark();
-        world.run(ms(100));
-        let q = percentile(&mut world.delays, 0.5);
-        let s = world.flows[0].a.stats();
-        let l = world.net.link_stats(world.port, Direction::Down);
-        eprintln!("T {:.1} {:.1} q{:.1} w{} f{} rtx{} rtt{:?} drops{} lost{}", world.net.elapsed().as_secs_f64(), world.goodput(0, ms(100)), q.as_secs_f64() * 1e3, s.window, s.in_flight, s.retransmissions, s.rtt, l.queue_drops, l.lost);
-    }
-}

@@ -48,11 +48,6 @@ fn main() -> ExitCode {
             }
         }
     }
-    if let Ok(t) = std::env::var("TRACE") {
-        let v: Vec<u64> = t.split(',').map(|x| x.parse().unwrap()).collect();
-        goodput::trace(v[0], v[1], v[2], v[3]);
-        return ExitCode::SUCCESS;
-    }
     if report.wants("cpu") {
         cpu::run(&mut report, rounds);
     }

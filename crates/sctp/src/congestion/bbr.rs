@@ -297,9 +297,6 @@ impl Controller for Bbr {
         self.advance_cycle(ack);
         self.update_min_rtt(ack);
         self.update_window(ack);
-        if self.round_start && std::env::var("TRACE").is_ok() {
-            eprintln!("B {:.3} {:?} r{:.2} s{:.2}{} min{:?} g{} w{} f{} rec{} lost{}", ack.now.as_secs_f64(), self.mode, self.rate.get() * 8e-6, ack.rate.map_or(0.0, |r| r.delivered as f64 / r.interval.as_secs_f64() * 8e-6), if ack.rate.is_some_and(|r| r.app_limited) {"a"} else {""}, self.min_rtt.map(|m| m.0), self.pacing_gain, self.window, ack.in_flight, ack.in_recovery, ack.lost);
-        }
     }
 
     fn on_congestion(&mut self, _now: Duration, _in_flight: u64) {}

@@ -139,9 +139,6 @@ impl Controller for Cubic {
 
     fn on_ack(&mut self, ack: &Ack) {
         self.smoothed_rtt = ack.smoothed_rtt;
-        if std::env::var("TRACE").is_ok() && ack.now.as_secs_f64() > 5.9 {
-            eprintln!("C {:.3} w{:.1} th{:.1} prr{} rec{} lim{} acked{} lost{} f{} prior{}", ack.now.as_secs_f64(), self.window, self.threshold, self.prr.is_some(), ack.in_recovery, ack.window_limited, ack.acked, ack.lost, ack.in_flight, ack.prior_in_flight);
-        }
         if let Some(prr) = self.prr.as_mut().filter(|_| ack.in_recovery) {
             let threshold = (self.threshold * self.packet) as u64;
             let packet = self.packet as u64;

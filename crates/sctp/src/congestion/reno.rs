@@ -33,9 +33,6 @@ impl Controller for Reno {
     }
 
     fn on_ack(&mut self, ack: &Ack) {
-        if std::env::var("TRACE").is_ok() && ack.now.as_secs_f64() > 5.9 {
-            eprintln!("R {:.3} w{:.1} th{:.1} prr{} rec{} lim{} acked{} lost{} f{} prior{}", ack.now.as_secs_f64(), self.window, self.threshold, self.prr.is_some(), ack.in_recovery, ack.window_limited, ack.acked, ack.lost, ack.in_flight, ack.prior_in_flight);
-        }
         if ack.in_recovery
             && let Some(prr) = &mut self.prr
         {
