@@ -24,7 +24,11 @@ pub(crate) fn run(report: &mut Report) {
         ("reorder", "3 % of packets 5 ms late: goodput kept", reordering),
         ("outage", "After a cut of 1 s: first data, and 80 % of the rate over 20 ms, beyond two round trips", outage),
         ("share", "Two flows for 60 s, the second 3 s later: share of the first, and fairness", sharing),
-        ("interactive", "64-byte messages on 99 channels of four priorities beside a bulk channel, one way", interactive),
+        (
+            "interactive",
+            "64-byte messages on 99 channels of four priorities beside a bulk channel, one way",
+            interactive,
+        ),
     ];
     for (name, title, jobs) in tables {
         if report.wants(name) {

@@ -14,6 +14,7 @@ mod report;
 #[path = "../../../crates/sctp/tests/scenarios/stacks.rs"]
 mod stacks;
 mod rtc;
+#[path = "../../../crates/sctp/tests/scenarios/world.rs"]
 mod world;
 
 use report::Report;

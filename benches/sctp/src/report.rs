@@ -39,8 +39,8 @@ impl Report {
         std::thread::scope(|scope| {
             for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
                 scope.spawn(|| {
-                    while let Some((at, job)) = Some(next.fetch_add(1, Ordering::Relaxed))
-                        .and_then(|at| jobs.get(at).map(|job| (at, job)))
+                    while let Some((at, job)) =
+                        Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| jobs.get(at).map(|job| (at, job)))
                     {
                         let figures = job();
                         found.lock().unwrap()[at] = figures;

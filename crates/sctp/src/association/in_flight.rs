@@ -22,6 +22,8 @@ use std::{
 /// Gap blocks count from the cumulative TSN with 16 bits (RFC 9260 §3.3.4): more could not be acknowledged.
 const MOST_CHUNKS: usize = 60_000;
 
+/// More runs of acknowledged chunks are not kept: what would make another one counts as not acknowledged.
+const MOST_RUNS: usize = 4096;
 /// With so many gap blocks a SACK may have left out others: it holds as many as a small packet does.
 const FULL_SACK: usize = 250;
 /// `dcsctp` tells of no more.
@@ -413,7 +415,7 @@ impl InFlight {
         for block in sack.blocks() {
             let from = cumulative + u64::from(block.start.max(1));
             let to = (cumulative + u64::from(block.end)).min(end - 1);
-            if from > to {
+            if from > to || (self.sacked.len() >= MOST_RUNS && self.sacked.would_split(from)) {
                 continue;
             }
             self.highest = self.highest.max(to);

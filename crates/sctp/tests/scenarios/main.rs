@@ -5,8 +5,10 @@ mod channels;
 mod interop;
 mod net;
 mod network;
+mod path;
 #[allow(dead_code)]
 mod stacks;
+mod world;
 
 use net::Pair;
 use parlour_netsim::LinkSpec;
