@@ -12,9 +12,12 @@ use std::time::Duration;
 pub(crate) const ALL: [(&str, Algorithm); 3] =
     [("bbr", Algorithm::Bbr), ("cubic", Algorithm::Cubic), ("reno", Algorithm::Reno)];
 
+/// Its name, its title, and what makes its figures.
+type Table = (&'static str, &'static str, fn() -> Vec<Job>);
+
 /// All tables.
 pub(crate) fn run(report: &mut Report) {
-    let tables: [(&str, &str, fn() -> Vec<Job>); 6] = [
+    let tables: [Table; 6] = [
         (
             "goodput",
             "User data over 100 Mbit/s, queue of 100 ms (96.0 Mbit/s fill the link: headers of IP, UDP and SCTP are the rest)",

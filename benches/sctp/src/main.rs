@@ -53,11 +53,11 @@ fn main() -> ExitCode {
         cpu::run(&mut report, rounds);
     }
     goodput::run(&mut report);
-    if let Some(folder) = plots {
-        if let Err(error) = plot::run(&folder) {
-            eprintln!("{}: {error}", folder.display());
-            return ExitCode::FAILURE;
-        }
+    if let Some(folder) = plots
+        && let Err(error) = plot::run(&folder)
+    {
+        eprintln!("{}: {error}", folder.display());
+        return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
 }

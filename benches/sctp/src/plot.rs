@@ -101,10 +101,13 @@ impl Plot {
     }
 }
 
+/// The name of its file, and what draws it.
+type Drawing = (&'static str, fn() -> Plot);
+
 /// Writes all plots to `folder`.
 pub(crate) fn run(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    let plots: [(&str, fn() -> Plot); 5] = [
+    let plots: [Drawing; 5] = [
         ("sctp-loss-1", || loss("Goodput at 1 % random loss, 100 Mbit/s", 1)),
         ("sctp-loss-5", || loss("Goodput at 5 % random loss, 100 Mbit/s", 5)),
         ("sctp-outage", outage),
