@@ -157,14 +157,24 @@ class ChromiumPage extends Page {
   async upload(selector, files) { await this.native.locator(selector).first().setInputFiles(files); }
 }
 
+/** Where controls of a role are found. */
+const CONTROLS = {
+  button: 'button:not([role]), [role=button]', menuitem: '[role=menuitem]', menuitemradio: '[role=menuitemradio]', switch: '[role=switch]',
+  textbox: 'input:not([type]), input[type=text], input[type=password], textarea',
+};
+
 class FirefoxPage extends Page {
   kind = 'firefox';
 
-  async #find(role, name, visible = true) {
-    const handles = typeof name === 'string' ? await this.native.$$(`aria/${name}[role="${role}"]`) : await this.native.$$(`aria/[role="${role}"]`);
-    for (const handle of handles) {
-      if (typeof name !== 'string' && !name.test(await handle.evaluate((node) => node.getAttribute('aria-label') ?? node.textContent ?? ''))) continue;
-      if (!visible || (await handle.isVisible())) return handle;
+  // Not by the driver's own search by role: it walks the page's whole accessibility tree and stops the page for seconds.
+  async #find(role, name) {
+    for (const handle of await this.native.$$(CONTROLS[role])) {
+      const called = await handle.evaluate((node) => {
+        const ids = node.getAttribute('aria-labelledby')?.split(/\s+/) ?? [];
+        const texts = ids.length > 0 ? ids.map((id) => document.getElementById(id)?.textContent) : [node.ariaLabel ?? node.labels?.[0]?.textContent ?? node.textContent];
+        return texts.join(' ').replace(/\s+/g, ' ').trim();
+      });
+      if ((typeof name === 'string' ? name === called : name.test(called)) && (await handle.isVisible())) return handle;
     }
     return null;
   }
