@@ -393,7 +393,7 @@ fn forward_tsns_out_of_nowhere_are_ignored() {
         scene.answers();
     }
     scene.attack(|out| data(0, 1, mid(0, 0), 3, b"still fine").write(out));
-    assert!(scene.events().iter().any(|e| matches!(e, Event::Message(m) if m.payload == &b"still fine"[..])));
+    assert!(scene.events().iter().any(|e| matches!(e, Event::Message(m) if m.payload == b"still fine"[..])));
 }
 
 /// RFC 8832: channels by the thousand with the longest names there are.

@@ -120,10 +120,10 @@ mod tests {
         let mut size = PacketSize::new(PacketSizes { base: 1200, max: 1472 });
         let mut now = 0;
         for _ in 0..100 {
-            if let Some(probe) = size.poll(now, SECOND) {
-                if probe <= path {
-                    assert!(size.confirmed(probe));
-                }
+            if let Some(probe) = size.poll(now, SECOND)
+                && probe <= path
+            {
+                assert!(size.confirmed(probe));
             }
             now += SECOND;
         }
