@@ -173,7 +173,9 @@ pub(crate) fn run(report: &mut Report, rounds: usize) {
         }
         for (values, (contender, _)) in values.into_iter().zip(&CONTENDERS) {
             let (unit, scale) = if case.size < 1000 { ("messages/s", 1.0) } else { ("MB/s", case.size as f64 / 1e6) };
-            figures.push(Figure { case: case.name.into(), contender, unit, value: median(values) * scale });
+            let figure = Figure { case: case.name.into(), contender, unit, value: median(values) * scale };
+            figure.tell();
+            figures.push(figure);
         }
     }
     report.print(&format!("CPU of both ends together, one core, medians of {rounds} interleaved rounds"), &figures);

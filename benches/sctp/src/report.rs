@@ -15,6 +15,13 @@ pub(crate) struct Figure {
     pub(crate) value: f64,
 }
 
+impl Figure {
+    /// Says on the standard error output that it is there, for a table may take long.
+    pub(crate) fn tell(&self) {
+        eprintln!("  {}, {}: {} {}", self.case, self.contender, rounded(self.value), self.unit);
+    }
+}
+
 /// Makes figures, on any thread.
 pub(crate) type Job = Box<dyn Fn() -> Vec<Figure> + Send + Sync>;
 
@@ -43,6 +50,7 @@ impl Report {
                         Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| jobs.get(at).map(|job| (at, job)))
                     {
                         let figures = job();
+                        figures.iter().for_each(Figure::tell);
                         found.lock().unwrap()[at] = figures;
                     }
                 });
