@@ -2,11 +2,7 @@
 //!
 //! The work for a SACK is that for the TSNs it newly acknowledges and for the gap blocks it lists; how much is on its way does not matter.
 
-use super::{
-    ranges::Ranges,
-    rtt::Rtt,
-    send_queue::{Piece, Reliability},
-};
+use super::{rack::Rack, ranges::Ranges, records::Records, rtt::Rtt, send_queue::Piece};
 use crate::{
     StreamId, Tsn,
     congestion::RateSample,
@@ -72,87 +68,6 @@ pub(crate) struct Sent {
     app_limited: bool,
     /// Sent while more may have been delivered than was known.
     uncertain: bool,
-}
-
-/// Messages that may be given up, of which pieces are on their way.
-#[derive(Debug, Default)]
-pub(crate) struct Records {
-    next: u32,
-    all: BTreeMap<u32, Record>,
-}
-
-#[derive(Debug)]
-struct Record {
-    reliability: Reliability,
-    abandoned: bool,
-    chunks: u32,
-    complete: bool,
-}
-
-impl Records {
-    pub(crate) fn add(&mut self, reliability: Reliability) -> u32 {
-        loop {
-            self.next = self.next.wrapping_add(1).max(1);
-            if !self.all.contains_key(&self.next) {
-                break;
-            }
-        }
-        self.all.insert(self.next, Record { reliability, abandoned: false, chunks: 0, complete: false });
-        self.next
-    }
-
-    fn is_abandoned(&self, record: u32) -> bool {
-        record != 0 && self.all.get(&record).is_some_and(|r| r.abandoned)
-    }
-
-    fn release(&mut self, record: u32) {
-        if record == 0 {
-            return;
-        }
-        if let Some(r) = self.all.get_mut(&record) {
-            r.chunks = r.chunks.saturating_sub(1);
-            if r.chunks == 0 && (r.complete || r.abandoned) {
-                self.all.remove(&record);
-            }
-        }
-    }
-}
-
-/// RACK's state (RFC 8985 §5).
-#[derive(Debug, Default)]
-struct Rack {
-    /// When the most recently sent of all acknowledged chunks was sent, and which it was.
-    sent_at: Nanos,
-    seq: u64,
-    rtt: Nanos,
-    /// The last round trip that is certain, and when it was measured.
-    certain: (Nanos, Nanos),
-    reordering_seen: bool,
-    /// The reordering window in quarters of the shortest round trip; grows when retransmissions turn out not to have been needed.
-    window: u32,
-    /// One step a round.
-    window_round: u64,
-    /// Recoveries without such a retransmission left before the window shrinks again (§6.2 step 4).
-    persist: u32,
-}
-
-impl Rack {
-    /// An answer to a retransmission that comes sooner than this is one to an earlier transmission (RFC 8985 §6.2 step 2).
-    ///
-    /// The RFC takes the shortest round trip. While there is a queue no answer comes as soon as that, and a late original would pass for an early answer.
-    fn soonest(&self, now: Nanos, rtt: &Rtt) -> Nanos {
-        let (sample, at) = self.certain;
-        let shortest = if now - at < sample { sample.max(rtt.min) } else { rtt.min };
-        // A lone packet is answered a little sooner than those that follow others.
-        shortest - shortest / 8
-    }
-
-    /// What is acknowledged later than this after it was sent came long before, when there was no SACK to tell, or no room in it: as much as all that tells
-    /// nothing of the path's rate.
-    fn late(&self) -> Nanos {
-        let (sample, _) = self.certain;
-        if sample == 0 { Nanos::MAX } else { sample + sample / 2 + 10 * MILLIS }
-    }
 }
 
 /// What a SACK brought.
@@ -225,7 +140,7 @@ impl InFlight {
             outstanding: 0,
             highest: base - 1,
             sack_is_full: false,
-            rack: Rack { window: 1, ..Rack::default() },
+            rack: Rack::default(),
             rack_deadline: None,
             delivered: 0,
             delivered_at: 0,
@@ -542,10 +457,8 @@ impl InFlight {
             *undo -= doubles;
             self.rack.reordering_seen |= self.retransmissions > 0;
         }
-        if self.retransmissions > 0 && self.round > self.rack.window_round {
-            self.rack.window_round = self.round;
-            self.rack.window = (self.rack.window + 1).min(16);
-            self.rack.persist = 16;
+        if self.retransmissions > 0 {
+            self.rack.widen(self.round);
         }
     }
 
@@ -556,15 +469,6 @@ impl InFlight {
             return true;
         }
         false
-    }
-
-    /// How much later than its fellows a chunk may be (RFC 8985 §6.2 step 4).
-    fn reordering_window(&self, rtt: &Rtt) -> Nanos {
-        if !self.rack.reordering_seen && (self.recovery.is_some() || self.sacked_chunks_at_least(3)) {
-            return 0;
-        }
-        let quarter = if rtt.min == Nanos::MAX { 0 } else { rtt.min / 4 };
-        (quarter * u64::from(self.rack.window)).min(rtt.smoothed.unwrap_or(quarter))
     }
 
     fn sacked_chunks_at_least(&self, n: u64) -> bool {
@@ -588,7 +492,8 @@ impl InFlight {
                 lost += self.mark_lost(entry.0);
             }
         }
-        let patience = self.rack.rtt + self.reordering_window(rtt);
+        let strict = self.recovery.is_some() || self.sacked_chunks_at_least(3);
+        let patience = self.rack.rtt + self.rack.reordering_window(strict, rtt);
         while let Some(&entry) = self.log.front() {
             let (seq, sent_at, _) = entry;
             if self.is_current(entry, State::Outstanding) {
@@ -657,10 +562,7 @@ impl InFlight {
             return false;
         }
         self.recovery = None;
-        self.rack.persist = self.rack.persist.saturating_sub(1);
-        if self.rack.persist == 0 {
-            self.rack.window = 1;
-        }
+        self.rack.recovered();
         true
     }
 
