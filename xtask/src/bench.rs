@@ -25,6 +25,10 @@ pub(crate) fn run(name: &str, options: &[&str]) -> Result {
             let (parlour, _) = build("signaling")?;
             browser::script(&parlour, "bench-join.mjs", options)
         }
+        "ice" => {
+            let arguments = ["bench", "--quiet", "--package", "parlour-ice", "--bench", "ice", "--"];
+            step::run(&mut repo::cargo(&[&arguments[..], options].concat()), "See the message above.")
+        }
         "sctp" => {
             let program = step("release build", || release("parlour-bench-sctp"))?;
             let arguments = [&["--plots", "docs/plots"], options].concat();
@@ -32,7 +36,7 @@ pub(crate) fn run(name: &str, options: &[&str]) -> Result {
         }
         _ => {
             let known =
-                "`signaling`, `compat`, `join`, `sctp`, `turn`, or the name of a criterion benchmark of a crate";
+                "`signaling`, `compat`, `ice`, `join`, `sctp`, `turn`, or the name of a criterion benchmark of a crate";
             step::run(
                 &mut repo::cargo(&["bench", "--workspace", "--bench", name]),
                 &format!("There may be no such benchmark: {known}."),
@@ -46,8 +50,17 @@ pub(crate) fn soak(name: &str) -> Result {
     match name {
         "signaling" => load(&["soak"]),
         "turn" => turn(&["soak"]),
-        _ => Err(Failure::new(format!("There is no long run named `{name}`."), "Known: `signaling`, `turn`.")),
+        "ice" => sweep(),
+        _ => Err(Failure::new(format!("There is no long run named `{name}`."), "Known: `ice`, `signaling`, `turn`.")),
     }
+}
+
+/// Half a million sessions of ICE agents beside the 100,000 of the tests.
+fn sweep() -> Result {
+    let mut command =
+        repo::cargo(&["test", "--release", "--package", "parlour-ice", "--test", "sweep", "--", "--nocapture"]);
+    command.env("ICE_SWEEP_FIRST", "100000").env("ICE_SWEEP_SESSIONS", "500000");
+    step::run(&mut command, "Sessions ended wrongly; the lines above say how to run one of them alone.")
 }
 
 fn load(arguments: &[&str]) -> Result {

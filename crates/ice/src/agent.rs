@@ -435,6 +435,7 @@ impl Agent {
         if self.state == ConnectionState::Disconnected && before != self.state {
             self.ask_again();
             self.drive_bindings(now);
+            self.verify_relays(now);
         }
         self.wake = self.next_timeout(now);
     }

@@ -8,7 +8,8 @@ use std::time::Instant;
 
 impl Agent {
     /// Begins a new generation and gives its parameters, to be told to the other agent. All local candidates are told
-    /// again by events. Data goes on by the old pair until a new one is valid.
+    /// again by events, and servers that did not answer, or whose relay was lost, are asked again. Data goes on by the
+    /// old pair until a new one is valid.
     ///
     /// Whether the other agent has asked for it or not: both call this, then each
     /// [`set_remote_parameters`](Self::set_remote_parameters).
@@ -25,7 +26,11 @@ impl Agent {
         let shown: Vec<_> = self.local_candidates().cloned().collect();
         self.events.extend(shown.into_iter().map(Event::LocalCandidate));
         if self.gathering.state == GatheringState::Complete {
-            self.events.push_back(Event::Gathering(GatheringState::Complete));
+            self.gather_again(now);
+            self.update_gathering();
+            if self.gathering.state == GatheringState::Complete {
+                self.events.push_back(Event::Gathering(GatheringState::Complete));
+            }
         }
         self.advance(now);
         self.local_parameters()
@@ -33,11 +38,10 @@ impl Agent {
 
     /// Lets the old generation go some time after the new one works.
     pub(crate) fn retire(&mut self, now: Instant) {
-        if self.generations.len() < 2 {
-            return;
-        }
         let works = self.generations.first().is_some_and(|generation| generation.selected.is_some());
-        if !works {
+        if !works || self.generations.len() < 2 {
+            // What has worked and does not any more has no claim to take the old one's place.
+            self.farewell = None;
             return;
         }
         let until = *self.farewell.get_or_insert(now + FAREWELL);
