@@ -178,7 +178,7 @@ impl DataChannels {
             DtlsRole::Client => 0,
             DtlsRole::Server => 1,
         };
-        let end = self.max_channels.unwrap_or(65_535).min(65_535);
+        let end = self.max_channels.unwrap_or(65_535);
         (first..end).step_by(2).find(|id| !self.is_used(*id))
     }
 

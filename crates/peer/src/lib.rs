@@ -17,7 +17,7 @@ mod streams;
 mod transport;
 
 pub use channels::{ChannelId, ChannelState, DataChannel, DataChannelInit};
-pub use connection::{ConnectionState, Configuration, MediaPacket, OfferOptions, PeerConnection, TransceiverInit};
+pub use connection::{Configuration, ConnectionState, MediaPacket, OfferOptions, PeerConnection, TransceiverInit};
 pub use error::{Error, ErrorDetail};
 pub use event::{Event, OperationId, Outcome};
 pub use jsep::candidates::IceCandidateInit;
@@ -30,7 +30,8 @@ pub use jsep::transceiver::{
 };
 pub use jsep::transport::{BundlePolicy, DtlsRole, IceParameters, RemoteTransport, Transport, TransportId};
 pub use parlour_ice::{
-    ConnectionState as IceTransportState, GatheringState, Meta, Server, ServerAddress, ServerKind, Socket, Transmit, Via,
+    ConnectionState as IceTransportState, GatheringState, Meta, Server, ServerAddress, ServerKind, Socket, Transmit,
+    Via,
 };
 pub use parlour_sctp::Payload;
 pub use random::Rng;

@@ -188,7 +188,13 @@ impl PeerConnection {
                         Task::Unmute(route.transceiver)
                     }
                     LinkEvent::Rtcp(bytes) => {
-                        self.media.push_back(MediaPacket { transport: id, transceiver: None, rid: None, is_rtcp: true, bytes });
+                        self.media.push_back(MediaPacket {
+                            transport: id,
+                            transceiver: None,
+                            rid: None,
+                            is_rtcp: true,
+                            bytes,
+                        });
                         continue;
                     }
                     LinkEvent::Dtls(state, error) => Task::DtlsState { transport: id, state, error },

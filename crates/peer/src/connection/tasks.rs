@@ -52,13 +52,34 @@ pub(super) enum Task {
     /// What `getParameters()` gave is no longer what `setParameters()` takes.
     ForgetParameters(TransceiverId),
     NegotiationNeeded,
-    IceState { transport: TransportId, state: parlour_ice::ConnectionState },
-    Gathering { transport: TransportId, fragment: String, state: parlour_ice::GatheringState },
-    Candidate { transport: TransportId, fragment: String, candidate: parlour_ice::Candidate },
-    IceRequest { transport: TransportId, event: Box<parlour_ice::Event> },
-    DtlsState { transport: TransportId, state: DtlsTransportState, error: Option<Error> },
+    IceState {
+        transport: TransportId,
+        state: parlour_ice::ConnectionState,
+    },
+    Gathering {
+        transport: TransportId,
+        fragment: String,
+        state: parlour_ice::GatheringState,
+    },
+    Candidate {
+        transport: TransportId,
+        fragment: String,
+        candidate: parlour_ice::Candidate,
+    },
+    IceRequest {
+        transport: TransportId,
+        event: Box<parlour_ice::Event>,
+    },
+    DtlsState {
+        transport: TransportId,
+        state: DtlsTransportState,
+        error: Option<Error>,
+    },
     Channels(parlour_sctp::ChannelEvent),
-    Buffered { channel: ChannelId, amount: usize },
+    Buffered {
+        channel: ChannelId,
+        amount: usize,
+    },
     /// A channel that the other side never heard of is closed.
     ChannelGone(ChannelId),
     EndTrack(TransceiverId),

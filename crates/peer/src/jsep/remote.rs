@@ -53,7 +53,7 @@ impl Jsep {
         for (index, media) in sdp.media.iter().enumerate() {
             let goes_on = self.sections.get(index).is_some_and(|section| {
                 let renamed = section.mid_is_told && media.mid().is_some_and(|mid| mid != section.mid);
-                !renamed && !(section.rejected && !media.is_rejected())
+                !renamed && (!section.rejected || media.is_rejected())
             });
             if goes_on {
                 continue;

@@ -1,8 +1,8 @@
 //! Tracks of the other side: which streams they are in, and what the program is told (W3C webrtc-pc §5.1.3).
 
-use super::{Jsep, User};
 use super::signaling::SignalingState;
 use super::transceiver::TransceiverId;
+use super::{Jsep, User};
 use parlour_sdp::Direction;
 
 /// A `track` event to come.

@@ -94,15 +94,15 @@ mod tests {
     fn transceivers() -> Vec<Transceiver> {
         let mut rng: crate::Rng = Box::new(|bytes| bytes.fill(1));
         let mut make = |nth: u32, kind, capabilities: &Capabilities| {
-            let mut new = Transceiver::new(TransceiverId(nth), kind, Direction::RecvOnly, vec![Encoding::single(kind)], &mut rng);
+            let mut new =
+                Transceiver::new(TransceiverId(nth), kind, Direction::RecvOnly, vec![Encoding::single(kind)], &mut rng);
             new.mid = Some(nth.to_string());
             new.receptive = true;
             new.receiver.transport = Some(TRANSPORT);
             new.receiver.codecs = capabilities.offered(&[], &mut PayloadTypes::default());
             let names = [(4, uri::MID), (10, uri::RTP_STREAM_ID), (11, uri::REPAIRED_RTP_STREAM_ID)];
-            new.receiver.extensions = names
-                .map(|(id, uri)| Extmap { id, direction: None, uri: uri.into(), attributes: None })
-                .to_vec();
+            new.receiver.extensions =
+                names.map(|(id, uri)| Extmap { id, direction: None, uri: uri.into(), attributes: None }).to_vec();
             new
         };
         vec![
@@ -119,7 +119,8 @@ mod tests {
             elements.extend_from_slice(text.as_bytes());
         }
         elements.resize(elements.len().next_multiple_of(4), 0);
-        let mut packet = vec![0x90, payload_type, 0, 1, 0, 0, 0, 1, 0, 0, 0, ssrc, 0xbe, 0xde, 0, (elements.len() / 4) as u8];
+        let mut packet =
+            vec![0x90, payload_type, 0, 1, 0, 0, 0, 1, 0, 0, 0, ssrc, 0xbe, 0xde, 0, (elements.len() / 4) as u8];
         packet.extend(elements);
         packet.extend([1, 2, 3]);
         packet

@@ -21,7 +21,13 @@ struct Known {
 }
 
 impl DataLink {
-    pub(crate) fn new(now: Instant, transport: TransportId, sctp: &Sctp, max_message_size: u64, seed: [u8; 32]) -> Self {
+    pub(crate) fn new(
+        now: Instant,
+        transport: TransportId,
+        sctp: &Sctp,
+        max_message_size: u64,
+        seed: [u8; 32],
+    ) -> Self {
         let mut config = Config { local_port: SCTP_PORT, remote_port: sctp.remote_port, ..Config::default() };
         if max_message_size != 0 {
             config.max_message_size = usize::try_from(max_message_size).unwrap_or(usize::MAX);

@@ -130,7 +130,13 @@ impl Link {
     }
 
     /// Does what the descriptions say now.
-    pub(crate) fn follow(&mut self, now: Instant, transport: &Transport, certificate: &Certificate, versions: DtlsVersions) {
+    pub(crate) fn follow(
+        &mut self,
+        now: Instant,
+        transport: &Transport,
+        certificate: &Certificate,
+        versions: DtlsVersions,
+    ) {
         if let Some(local) = transport.local.as_ref().filter(|local| **local != self.local) {
             self.restart(now, local.clone());
         }
@@ -243,14 +249,15 @@ impl Link {
             (Some(PacketKind::Dtls), Some(role)) if self.dtls.is_some() => {
                 self.drive(role, |dtls, out| dtls.handle_datagram(now, &data, out));
             }
-            (Some(PacketKind::Dtls), _) if self.dtls_state == DtlsTransportState::New && self.early.len() < MAX_EARLY => {
+            (Some(PacketKind::Dtls), _)
+                if self.dtls_state == DtlsTransportState::New && self.early.len() < MAX_EARLY =>
+            {
                 self.early.push(data);
             }
             (Some(PacketKind::Rtp), _) => {
                 let Some(srtp) = &mut self.srtp else { return };
                 let is_rtcp = data.get(1).is_some_and(|byte| (192..=223).contains(byte));
-                let length =
-                    if is_rtcp { srtp.1.unprotect_rtcp(&mut data) } else { srtp.1.unprotect_rtp(&mut data) };
+                let length = if is_rtcp { srtp.1.unprotect_rtcp(&mut data) } else { srtp.1.unprotect_rtp(&mut data) };
                 // What is not authentic was counted there and is dropped.
                 let Ok(length) = length else { return };
                 data.truncate(length);

@@ -4,8 +4,8 @@ use crate::support::{Peer, parse, track};
 use parlour_netsim::{Event as NetEvent, HostId, LinkSpec, Loss, Network, Packet};
 use parlour_peer::{
     ChannelId, ChannelState, Configuration, ConnectionState, DataChannelInit, Description, DtlsTransportState,
-    DtlsVersions, Error, ErrorDetail, Event, IceTransportState, Meta, OfferOptions, Outcome, Payload, Socket, TrackKind,
-    TransportId, Via,
+    DtlsVersions, Error, ErrorDetail, Event, IceTransportState, Meta, OfferOptions, Outcome, Payload, Socket,
+    TrackKind, TransportId, Via,
 };
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -129,7 +129,8 @@ fn states(peer: &Peer) -> Vec<ConnectionState> {
 }
 
 fn messages(peer: &Peer) -> Vec<Payload> {
-    let payload = |event: &Event| if let Event::ChannelMessage(_, payload) = event { Some(payload.clone()) } else { None };
+    let payload =
+        |event: &Event| if let Event::ChannelMessage(_, payload) = event { Some(payload.clone()) } else { None };
     peer.told.iter().filter_map(payload).collect()
 }
 
@@ -196,7 +197,9 @@ fn two_peers_connect() {
         }
         world.run(Duration::from_secs(1), |_| false);
         for nth in [0, 1] {
-            let got: Vec<_> = std::iter::from_fn(|| world.peer(nth).pc.poll_media()).map(|packet| (packet.is_rtcp, packet.bytes)).collect();
+            let got: Vec<_> = std::iter::from_fn(|| world.peer(nth).pc.poll_media())
+                .map(|packet| (packet.is_rtcp, packet.bytes))
+                .collect();
             assert_eq!(got, [(false, rtp.to_vec()), (true, rtcp.to_vec())]);
             // W3C webrtc-pc §5.3: a track begins muted, until something comes.
             let id = world.ends[nth].1.id(0);
@@ -228,16 +231,22 @@ fn a_stranger_is_found_out() {
         let mut world = World::plain([DtlsVersions::Any; 2]);
         world.peer(0).pc.create_data_channel("", DataChannelInit::default()).unwrap();
         let offer = world.peer(0).offer();
-        let offer = Description::new(offer.kind, offer.sdp.replace("a=setup:actpass", if setup == "active" { "a=setup:actpass" } else { "a=setup:active" }));
+        let offer = Description::new(
+            offer.kind,
+            offer.sdp.replace("a=setup:actpass", if setup == "active" { "a=setup:actpass" } else { "a=setup:active" }),
+        );
         let mut answer = world.peer(1).answer(offer);
         let named = parse(&answer).media[0].fingerprints(&parse(&answer))[0].to_string();
         let last = if named.ends_with("00") { "01" } else { "00" };
         let forged = format!("{}{last}", &named[..named.len() - 2]);
         answer.sdp = answer.sdp.replace(&named, &forged);
         world.peer(0).set_remote(answer).unwrap();
-        assert!(world.run(Duration::from_secs(5), |world| {
-            world.ends[0].1.pc.connection_state() == ConnectionState::Failed
-        }), "{setup}");
+        assert!(
+            world.run(Duration::from_secs(5), |world| {
+                world.ends[0].1.pc.connection_state() == ConnectionState::Failed
+            }),
+            "{setup}"
+        );
         let transport = world.transport(0);
         let peer = &world.ends[0].1;
         assert_eq!(peer.pc.transport_state(transport).1, DtlsTransportState::Failed);
@@ -258,15 +267,21 @@ fn closing_is_told_to_the_other_side() {
     world.peer(0).run();
     world.peer(0).pc.close();
     assert_eq!(world.ends[0].1.pc.data_channel(channels[0]).unwrap().ready_state(), ChannelState::Closed);
-    let closed = |world: &mut World| {
-        world.ends[1].1.pc.data_channel(channels[1]).unwrap().ready_state() == ChannelState::Closed
-    };
+    let closed =
+        |world: &mut World| world.ends[1].1.pc.data_channel(channels[1]).unwrap().ready_state() == ChannelState::Closed;
     assert!(world.run(Duration::from_secs(2), closed));
-    let told: Vec<_> = world.ends[1].1.told.iter().filter(|event| {
-        matches!(event, Event::ChannelError { .. } | Event::ChannelClosed(_))
-    }).collect();
+    let told: Vec<_> = world.ends[1]
+        .1
+        .told
+        .iter()
+        .filter(|event| matches!(event, Event::ChannelError { .. } | Event::ChannelClosed(_)))
+        .collect();
     assert!(matches!(told[..], [Event::ChannelError { .. }, Event::ChannelClosed(_)]), "{told:?}");
-    assert!(world.ends[0].1.told.iter().all(|event| matches!(event, Event::TrackEnded(_))), "{:?}", world.ends[0].1.told);
+    assert!(
+        world.ends[0].1.told.iter().all(|event| matches!(event, Event::TrackEnded(_))),
+        "{:?}",
+        world.ends[0].1.told
+    );
     assert_eq!(world.ends[0].1.pc.ice_connection_state(), IceTransportState::Closed);
 }
 
@@ -279,7 +294,8 @@ fn a_channel_is_closed_after_what_was_sent() {
     world.peer(0).pc.close_data_channel(channels[0]);
     assert_eq!(world.ends[0].1.pc.data_channel(channels[0]).unwrap().ready_state(), ChannelState::Closing);
     assert!(world.run(Duration::from_secs(3), |world| {
-        (0..2).all(|nth| world.ends[nth].1.pc.data_channel(channels[nth]).unwrap().ready_state() == ChannelState::Closed)
+        (0..2)
+            .all(|nth| world.ends[nth].1.pc.data_channel(channels[nth]).unwrap().ready_state() == ChannelState::Closed)
     }));
     assert_eq!(messages(&world.ends[1].1), [text("last words")]);
     let now = world.net.now();
@@ -293,7 +309,7 @@ fn ice_restarts_under_a_channel() {
     let operation = world.peer(0).pc.create_offer(OfferOptions { ice_restart: true });
     let Outcome::Description(offer) = world.peer(0).finish(operation).unwrap() else { panic!() };
     world.peer(0).set_local(Some(offer.clone())).unwrap();
-    let answer = world.peer(1).answer(world_description(&world.ends[0].1));
+    let answer = world.peer(1).answer(offer);
     world.peer(0).set_remote(answer).unwrap();
     world.run(Duration::from_secs(3), |_| false);
     let now = world.net.now();
@@ -302,10 +318,6 @@ fn ice_restarts_under_a_channel() {
     assert_eq!(messages(&world.ends[1].1), [text("still here")]);
     assert!(world.connected());
     assert_eq!(states(&world.ends[0].1), [ConnectionState::Connecting, ConnectionState::Connected], "nobody noticed");
-}
-
-fn world_description(peer: &Peer) -> Description {
-    peer.pc.local_description().unwrap()
 }
 
 /// One packet in ten is lost: it takes longer, and nothing is missing.
