@@ -63,6 +63,10 @@ impl PeerConnection {
     }
 
     /// Appends the next datagram to send to `out`; none if there is none now.
+    ///
+    /// After any other call, poll this and then [`poll_event`](Self::poll_event), until neither has anything: the time
+    /// that comes with this call is also when the transports take up what the descriptions say, and tasks that have
+    /// ended may have something to send.
     pub fn poll_transmit(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<Transmit> {
         self.settle_links(now);
         for link in &mut self.links {

@@ -169,6 +169,11 @@ impl PeerConnection {
     }
 
     pub(super) fn commit_candidate(&mut self, id: TransportId, fragment: &str, candidate: &parlour_ice::Candidate) {
+        // Whoever has a candidate is gathering.
+        if let Some(slots) = self.slots.get_mut(&id).filter(|slots| slots.gathering == GatheringState::New) {
+            slots.gathering = GatheringState::Gathering;
+            self.update_states();
+        }
         let described = candidate::to_description(candidate, fragment);
         if let Some(init) = self.jsep.add_local_candidate(id, fragment, Some(described)) {
             self.events.push_back(Event::IceCandidate(Some(init)));

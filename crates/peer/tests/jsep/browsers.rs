@@ -155,6 +155,6 @@ fn tracks_of_browsers_are_told_with_their_streams() {
         assert_eq!(transceiver.direction(), TransceiverDirection::RecvOnly);
         assert_eq!(transceiver.current_direction(), None);
         assert!(transceiver.receiver().muted);
-        assert_eq!(transceiver.receiver().streams, [stream.clone()]);
+        assert_eq!(transceiver.receiver().streams, std::slice::from_ref(&stream));
     }
 }

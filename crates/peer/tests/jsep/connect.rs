@@ -16,8 +16,10 @@ const DELAY: Duration = Duration::from_millis(25);
 struct World {
     net: Network,
     ends: [(HostId, Peer); 2],
-    /// Bytes that crossed the network, to look for what must not be there.
+    /// How many packets were sent.
     packets: usize,
+    /// Nothing arrives any more.
+    cut: bool,
 }
 
 impl World {
@@ -34,7 +36,7 @@ impl World {
             peer.pc.add_socket(net.now(), Socket::new(address));
             (host, peer)
         });
-        Self { net, ends, packets: 0 }
+        Self { net, ends, packets: 0, cut: false }
     }
 
     fn plain(versions: [DtlsVersions; 2]) -> Self {
@@ -60,6 +62,17 @@ impl World {
         loop {
             let mut moved = false;
             for nth in [0, 1] {
+                let mut bytes = Vec::new();
+                let (host, peer) = &mut self.ends[nth];
+                while let Some(transmit) = peer.pc.poll_transmit(now, &mut bytes) {
+                    moved = true;
+                    self.packets += 1;
+                    let Via::Udp { local, remote } = transmit.via else { panic!("UDP only") };
+                    let packet = Packet::udp(local, remote, std::mem::take(&mut bytes));
+                    if !self.cut {
+                        self.net.send(*host, packet);
+                    }
+                }
                 while let Some(event) = self.ends[nth].1.pc.poll_event() {
                     moved = true;
                     if let Event::IceCandidate(Some(candidate)) = &event {
@@ -69,14 +82,6 @@ impl World {
                     if !matches!(event, Event::Settled { .. }) {
                         self.ends[nth].1.told.push(event);
                     }
-                }
-                let mut bytes = Vec::new();
-                let (host, peer) = &mut self.ends[nth];
-                while let Some(transmit) = peer.pc.poll_transmit(now, &mut bytes) {
-                    moved = true;
-                    self.packets += 1;
-                    let Via::Udp { local, remote } = transmit.via else { panic!("UDP only") };
-                    self.net.send(*host, Packet::udp(local, remote, std::mem::take(&mut bytes)));
                 }
             }
             if !moved {
@@ -217,7 +222,8 @@ fn a_channel_opens_within_four_round_trips() {
         world.peer(0).pc.create_data_channel("", DataChannelInit::default()).unwrap();
         world.negotiate(|_| ());
         let start = world.net.now();
-        assert!(world.run(Duration::from_secs(5), all_open));
+        let open = world.run(Duration::from_secs(5), all_open);
+        assert!(open, "{versions:?}: {:?}\n{:?}", world.ends[0].1.told, world.ends[1].1.told);
         let trips = (world.net.now() - start).as_secs_f64() / (4.0 * DELAY.as_secs_f64());
         println!("{versions:?}: {trips:.2} round trips, {} packets", world.packets);
         assert!(trips <= most + 0.1, "{versions:?}: {trips} round trips");
@@ -338,4 +344,169 @@ fn a_lossy_network_delays_and_loses_nothing() {
             assert_eq!(payload.bytes()[0], nth as u8);
         }
     }
+}
+
+fn modes() -> [DataChannelInit; 6] {
+    let plain = DataChannelInit::default;
+    [
+        plain(),
+        DataChannelInit { ordered: false, ..plain() },
+        DataChannelInit { max_retransmits: Some(0), ..plain() },
+        DataChannelInit { ordered: false, max_retransmits: Some(0), ..plain() },
+        DataChannelInit { max_packet_life_time: Some(40), ..plain() },
+        DataChannelInit { ordered: false, max_packet_life_time: Some(40), protocol: "game".into(), ..plain() },
+    ]
+}
+
+/// RFC 8832 §5.1, RFC 3758: the other side learns the mode of a channel, and a lossy network shows it.
+#[test]
+fn channels_keep_their_promises() {
+    const MESSAGES: u8 = 100;
+    let link = LinkSpec::delay(DELAY).with_loss(Loss::Random(0.1));
+    let mut world = World::new(7, link, [Configuration::default(), Configuration::default()]);
+    let ours = modes().map(|init| world.peer(0).pc.create_data_channel(&init.protocol.clone(), init).unwrap());
+    world.negotiate(|_| ());
+    let open = |world: &mut World| all_open(world) && world.ends[1].1.pc.data_channels().count() == ours.len();
+    assert!(world.run(Duration::from_secs(20), open));
+    for nth in 0..MESSAGES {
+        let now = world.net.now();
+        for channel in ours {
+            world.peer(0).pc.send(now, channel, Payload::Binary(vec![nth; 700].into())).unwrap();
+        }
+        world.run(Duration::from_millis(30), |_| false);
+    }
+    world.run(Duration::from_secs(20), |_| false);
+    for (channel, init) in ours.into_iter().zip(modes()) {
+        let id = world.ends[0].1.pc.data_channel(channel).unwrap().id();
+        let mut theirs = world.ends[1].1.pc.data_channels().filter(|known| known.id() == id);
+        let theirs = theirs.next().unwrap();
+        assert_eq!(*theirs.init(), init);
+        assert_eq!(theirs.label(), init.protocol);
+        let got: Vec<u8> = world.ends[1]
+            .1
+            .told
+            .iter()
+            .filter_map(|event| match event {
+                Event::ChannelMessage(channel, payload) if *channel == theirs.channel() => Some(payload.bytes()[0]),
+                _ => None,
+            })
+            .collect();
+        let mut sorted = got.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(sorted.len(), got.len(), "{init:?}: nothing comes twice");
+        let reliable = init.max_retransmits.is_none() && init.max_packet_life_time.is_none();
+        assert_eq!(got.len() == usize::from(MESSAGES), reliable, "{init:?}: {} came", got.len());
+        assert!(got.len() > 50, "{init:?}: {} came", got.len());
+        // Only what is sent again overtakes, as this network keeps the order.
+        assert_eq!(got.is_sorted(), init.ordered || !reliable, "{init:?}");
+    }
+}
+
+/// W3C webrtc-pc §6.2: channels that both sides make by the same number open on both, and nobody is told of them.
+#[test]
+fn negotiated_channels_open_without_a_word() {
+    let mut world = World::plain([DtlsVersions::Any; 2]);
+    let init = DataChannelInit { negotiated: true, id: Some(42), ..DataChannelInit::default() };
+    let channels = [0, 1].map(|nth| world.peer(nth).pc.create_data_channel("same", init.clone()).unwrap());
+    world.negotiate(|_| ());
+    assert!(world.run(Duration::from_secs(5), all_open));
+    let now = world.net.now();
+    world.peer(1).pc.send(now, channels[1], text("hello")).unwrap();
+    world.run(Duration::from_secs(1), |_| false);
+    assert_eq!(messages(&world.ends[0].1), [text("hello")]);
+    assert!(world.ends.iter().all(|(_, peer)| !peer.told.iter().any(|event| matches!(event, Event::DataChannel(_)))));
+}
+
+fn rtp(payload_type: u8, sequence: u8) -> Vec<u8> {
+    vec![0x80, payload_type, 0, sequence, 0, 0, 0, 1, 0, 0, 0, payload_type, 1, 2, 3]
+}
+
+fn payload_types(world: &mut World, nth: usize) -> Vec<u8> {
+    std::iter::from_fn(|| world.peer(nth).pc.poll_media()).map(|packet| packet.bytes[1]).collect()
+}
+
+/// RFC 9429 §5.2.2: sound and pictures come to a connection that carries data, and go again; nothing else is disturbed.
+#[test]
+fn media_comes_and_goes_by_renegotiation() {
+    let mut world = World::plain([DtlsVersions::Any; 2]);
+    let channel = world.peer(0).pc.create_data_channel("", DataChannelInit::default()).unwrap();
+    world.negotiate(|_| ());
+    assert!(world.run(Duration::from_secs(5), all_open));
+    let transports = [world.transport(0), world.transport(1)];
+    for nth in [0, 1] {
+        for (kind, name) in [(TrackKind::Audio, "a"), (TrackKind::Video, "v")] {
+            world.peer(nth).pc.add_track(track(kind, name), &["s"]).unwrap();
+        }
+    }
+    world.negotiate(|_| ());
+    assert_eq!([world.transport(0), world.transport(1)], transports, "everything goes by the same bundle");
+    for nth in [0, 1] {
+        for payload_type in [111, 96] {
+            assert!(world.peer(nth).pc.send_media(transports[nth], &rtp(payload_type, 1), false));
+        }
+    }
+    world.run(Duration::from_secs(1), |_| false);
+    for nth in [0, 1] {
+        assert_eq!(payload_types(&mut world, nth), [111, 96]);
+    }
+    let video = world.ends[0].1.id(1);
+    world.peer(0).pc.stop_transceiver(video).unwrap();
+    world.negotiate(|_| ());
+    assert_eq!(world.ends[1].1.pc.transceivers().count(), 1);
+    for payload_type in [111, 96] {
+        assert!(world.peer(0).pc.send_media(transports[0], &rtp(payload_type, 2), false));
+    }
+    let now = world.net.now();
+    world.peer(0).pc.send(now, channel, text("still here")).unwrap();
+    world.run(Duration::from_secs(1), |_| false);
+    assert_eq!(payload_types(&mut world, 1), [111], "nobody wants pictures any more");
+    assert_eq!(messages(&world.ends[1].1), [text("still here")]);
+    assert_eq!(states(&world.ends[1].1), [ConnectionState::Connecting, ConnectionState::Connected]);
+}
+
+/// RFC 9429 §5.7: an offer that restarts ICE is taken back; the connection goes on as if nothing had been.
+#[test]
+fn a_restart_is_taken_back() {
+    let (mut world, channels) = with_channel([DtlsVersions::Any; 2]);
+    let operation = world.peer(0).pc.create_offer(OfferOptions { ice_restart: true });
+    let Outcome::Description(offer) = world.peer(0).finish(operation).unwrap() else { panic!() };
+    world.peer(0).set_local(Some(offer.clone())).unwrap();
+    world.peer(1).set_remote(offer).unwrap();
+    world.run(Duration::from_secs(1), |_| false);
+    world.peer(0).set_local(Some(Description::rollback())).unwrap();
+    world.peer(1).set_remote(Description::rollback()).unwrap();
+    world.run(Duration::from_secs(40), |_| false);
+    let now = world.net.now();
+    world.peer(0).pc.send(now, channels[0], text("there")).unwrap();
+    world.peer(1).pc.send(now, channels[1], text("and back")).unwrap();
+    world.run(Duration::from_secs(1), |_| false);
+    assert_eq!(messages(&world.ends[1].1), [text("there")]);
+    assert_eq!(messages(&world.ends[0].1), [text("and back")]);
+    assert!(world.connected());
+    world.negotiate(|_| ());
+    assert_eq!(states(&world.ends[0].1), [ConnectionState::Connecting, ConnectionState::Connected]);
+}
+
+/// RFC 7675 §5.1, RFC 9429 §5.2.3.1: a path that has died is told, and after a restart the same association goes on by
+/// another one.
+#[test]
+fn a_dead_path_is_told_and_a_restart_finds_another() {
+    let (mut world, channels) = with_channel([DtlsVersions::Any; 2]);
+    world.cut = true;
+    for wanted in [ConnectionState::Disconnected, ConnectionState::Failed] {
+        let reached = |world: &mut World| world.ends[0].1.pc.connection_state() == wanted;
+        assert!(world.run(Duration::from_secs(60), reached), "{wanted:?}");
+    }
+    let now = world.net.now();
+    world.peer(0).pc.send(now, channels[0], text("are you there?")).unwrap();
+    world.cut = false;
+    let operation = world.peer(0).pc.create_offer(OfferOptions { ice_restart: true });
+    let Outcome::Description(offer) = world.peer(0).finish(operation).unwrap() else { panic!() };
+    world.peer(0).set_local(Some(offer.clone())).unwrap();
+    let answer = world.peer(1).answer(offer);
+    world.peer(0).set_remote(answer).unwrap();
+    assert!(world.run(Duration::from_secs(5), World::connected));
+    assert!(world.run(Duration::from_secs(20), |world| !messages(&world.ends[1].1).is_empty()));
+    assert_eq!(messages(&world.ends[1].1), [text("are you there?")]);
 }
