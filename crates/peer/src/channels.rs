@@ -115,11 +115,24 @@ pub(crate) struct DataChannels {
 
 impl DataChannels {
     pub(crate) fn get(&self, channel: ChannelId) -> Option<&DataChannel> {
-        self.list.iter().find(|known| known.channel == channel)
+        self.list.get(self.place(channel)?)
     }
 
     pub(crate) fn get_mut(&mut self, channel: ChannelId) -> Option<&mut DataChannel> {
-        self.list.iter_mut().find(|known| known.channel == channel)
+        let place = self.place(channel)?;
+        self.list.get_mut(place)
+    }
+
+    /// Names are given in rising order.
+    fn place(&self, channel: ChannelId) -> Option<usize> {
+        self.list.binary_search_by_key(&channel, |known| known.channel).ok()
+    }
+
+    /// Forgets a channel that is closed; whether it was one.
+    pub(crate) fn forget(&mut self, channel: ChannelId) -> bool {
+        let closed = |known: &DataChannel| known.ready_state == ChannelState::Closed;
+        let place = self.place(channel).filter(|place| self.list.get(*place).is_some_and(closed));
+        place.map(|place| self.list.remove(place)).is_some()
     }
 
     /// The checks of `createDataChannel` (W3C webrtc-pc §6.1.4), and a new channel.

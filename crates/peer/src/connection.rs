@@ -10,7 +10,7 @@ mod operations;
 mod states;
 mod tasks;
 
-use crate::channels::DataChannels;
+use crate::channels::{ChannelId, DataChannels};
 use crate::error::Error;
 use crate::event::{Event, OperationId, Outcome};
 use crate::jsep::codecs::Capabilities;
@@ -115,6 +115,12 @@ pub struct PeerConnection {
     media: VecDeque<MediaPacket>,
     demux: Demux,
     said_goodbye: bool,
+    /// Something has changed that the links and the association do not know.
+    unsettled: bool,
+    /// Channels that the association does not know.
+    unopened: Vec<ChannelId>,
+    messages_held: bool,
+    packet: Vec<u8>,
     pub(crate) rng: Rng,
 }
 
@@ -172,6 +178,10 @@ impl PeerConnection {
             media: VecDeque::new(),
             demux: Demux::default(),
             said_goodbye: false,
+            unsettled: false,
+            unopened: Vec::new(),
+            messages_held: false,
+            packet: Vec::new(),
             rng,
         })
     }
@@ -272,6 +282,7 @@ impl PeerConnection {
             return;
         }
         self.is_closed = true;
+        self.unsettled = true;
         self.chain.clear();
         self.tasks.clear();
         self.events.clear();

@@ -15,6 +15,8 @@ impl PeerConnection {
         self.check_open()?;
         let role = self.sctp_role();
         let channel = self.channels.create(label, init, role)?;
+        self.unopened.push(channel);
+        self.unsettled = true;
         if !self.jsep.data_wanted {
             self.jsep.data_wanted = true;
             self.jsep.changes += 1;
@@ -44,8 +46,19 @@ impl PeerConnection {
         data.sctp.send(now, handle, payload).map_err(|error| Self::misuse(&error))?;
         data.gave(channel, size);
         slots.buffered_amount += size;
-        self.pump_data(now);
         Ok(())
+    }
+
+    /// While held, messages wait where the other side sees that they wait, and so does what comes after them on any
+    /// channel: for a program that cannot take more now.
+    pub fn hold_messages(&mut self, held: bool) {
+        self.messages_held = held;
+        self.unsettled = true;
+    }
+
+    /// Lets go of a channel that is closed and that the program will not ask for any more.
+    pub fn forget_data_channel(&mut self, channel: ChannelId) {
+        self.channels.forget(channel);
     }
 
     /// `bufferedAmountLowThreshold = …`.

@@ -8,7 +8,7 @@ use crate::jsep::transport::{DtlsRole, TransportId};
 use crate::random;
 use crate::transport::data::DataLink;
 use crate::transport::link::{Link, LinkEvent};
-use parlour_ice::{Meta, Role, Socket, Transmit};
+use parlour_ice::{Meta, Role, Socket, StreamId, Transmit};
 use std::time::Instant;
 
 /// A packet that came, opened and authentic.
@@ -36,6 +36,15 @@ impl PeerConnection {
             link.add_socket(now, &socket);
         }
         self.sockets.push(socket);
+        self.settle_links(now);
+    }
+
+    /// Takes bytes of a stream that [`Event::IceRequest`](crate::Event::IceRequest) asked for.
+    pub fn handle_stream_data(&mut self, now: Instant, transport: TransportId, stream: StreamId, bytes: &[u8]) {
+        if let Some(link) = self.links.iter_mut().find(|link| link.id == transport) {
+            let role = self.jsep.transports.get(&transport).and_then(|transport| transport.dtls_role);
+            link.handle_stream_data(now, stream, bytes, role);
+        }
         self.settle_links(now);
     }
 
@@ -68,10 +77,17 @@ impl PeerConnection {
     /// that comes with this call is also when the transports take up what the descriptions say, and tasks that have
     /// ended may have something to send.
     pub fn poll_transmit(&mut self, now: Instant, out: &mut Vec<u8>) -> Option<Transmit> {
-        self.settle_links(now);
-        for link in &mut self.links {
-            if let Some(transmit) = link.poll_transmit(now, out) {
-                return Some(transmit);
+        if self.unsettled {
+            self.settle_links(now);
+        }
+        loop {
+            for link in &mut self.links {
+                if let Some(transmit) = link.poll_transmit(now, out) {
+                    return Some(transmit);
+                }
+            }
+            if !self.send_data_packet(now) {
+                break;
             }
         }
         if self.is_closed {
@@ -105,6 +121,7 @@ impl PeerConnection {
 
     /// Brings the links to where the descriptions are, and takes up what they have to tell.
     pub(super) fn settle_links(&mut self, now: Instant) {
+        self.unsettled = false;
         if !self.is_closed {
             self.follow_descriptions(now);
         } else if !self.said_goodbye {
@@ -112,8 +129,7 @@ impl PeerConnection {
         }
         self.collect_links(now);
         self.follow_data(now);
-        self.pump_data(now);
-        self.collect_links(now);
+        self.collect_data();
     }
 
     fn follow_descriptions(&mut self, now: Instant) {
@@ -148,7 +164,7 @@ impl PeerConnection {
         if let Some(data) = &mut self.data {
             data.sctp.abort("closed");
         }
-        self.pump_data(now);
+        while self.send_data_packet(now) {}
         self.data = None;
         for link in &mut self.links {
             if let Some(role) = self.jsep.transports.get(&link.id).and_then(|transport| transport.dtls_role) {
@@ -203,6 +219,8 @@ impl PeerConnection {
                     }
                     LinkEvent::Dtls(state, error) => Task::DtlsState { transport: id, state, error },
                     LinkEvent::Ice(event) => {
+                        // The handshake may wait for a way.
+                        self.unsettled |= matches!(*event, parlour_ice::Event::SelectedPair { .. });
                         let fragment = || link.fragment().to_owned();
                         match *event {
                             parlour_ice::Event::State(state) => Task::IceState { transport: id, state },
@@ -226,13 +244,20 @@ impl PeerConnection {
 
     /// The ICE agent of a transport, to answer what [`Event::IceRequest`](crate::Event::IceRequest) asks for.
     pub fn ice_agent(&mut self, transport: TransportId) -> Option<&mut parlour_ice::Agent> {
+        self.unsettled = true;
         self.links.iter_mut().find(|link| link.id == transport).map(Link::agent_mut)
     }
 
     /// The association begins when the transport of the data section is connected (RFC 8841 §10).
     fn follow_data(&mut self, now: Instant) {
         let Some(sctp) = self.jsep.sctp.clone().filter(|sctp| sctp.agreed && !self.is_closed) else { return };
-        if self.data.as_ref().is_some_and(|data| data.generation == sctp.generation) {
+        if let Some(data) = self.data.as_mut().filter(|data| data.generation == sctp.generation) {
+            data.sctp.set_max_message_size(data.limit(&sctp));
+            for channel in self.unopened.drain(..) {
+                if let Some(channel) = self.channels.get(channel) {
+                    data.open(now, channel);
+                }
+            }
             return;
         }
         let Some((id, role)) = sctp.transport.zip(self.sctp_role()) else { return };
@@ -242,43 +267,48 @@ impl PeerConnection {
         let mut seed = [0; 32];
         (self.rng)(&mut seed);
         let mut data = DataLink::new(now, id, &sctp, self.jsep.settings.max_message_size, seed);
-        for channel in &self.channels.list {
-            data.open(now, channel);
-        }
         data.connect(now, role);
         for (from, packet) in std::mem::take(&mut self.early_data) {
             if from == id {
                 data.sctp.handle_datagram(now, &packet);
             }
         }
-        self.data = Some(data);
-    }
-
-    pub(super) fn pump_data(&mut self, now: Instant) {
-        let Some(data) = &mut self.data else { return };
+        data.sctp.set_max_message_size(data.limit(&sctp));
+        self.unopened.clear();
         for channel in &self.channels.list {
             data.open(now, channel);
         }
-        if let Some(sctp) = &self.jsep.sctp {
-            data.sctp.set_max_message_size(data.limit(sctp));
-        }
+        self.data = Some(data);
+    }
+
+    /// Hands the next packet of the association to its transport; whether there was one.
+    fn send_data_packet(&mut self, now: Instant) -> bool {
+        let Some(data) = &mut self.data else { return false };
         let role = self.jsep.transports.get(&data.transport).and_then(|transport| transport.dtls_role);
         let link = self.links.iter_mut().find(|link| link.id == data.transport);
-        if let Some((link, role)) = link.zip(role) {
-            let mut packet = Vec::new();
-            while data.sctp.poll_transmit(now, &mut packet).is_some() {
-                link.send_data(now, role, &packet);
-                packet.clear();
-            }
+        // What waits for a way must not push out what comes after it.
+        let Some((link, role)) = link.filter(|link| !link.waits()).zip(role) else { return false };
+        self.packet.clear();
+        if data.sctp.poll_transmit(now, &mut self.packet).is_none() {
+            return false;
         }
-        while let Some(event) = data.sctp.poll_event() {
+        link.send_data(now, role, &self.packet);
+        self.collect_data();
+        true
+    }
+
+    /// Makes tasks of what the association tells.
+    pub(super) fn collect_data(&mut self) {
+        let Some(data) = &mut self.data else { return };
+        while !self.messages_held
+            && let Some(event) = data.sctp.poll_event()
+        {
             if !self.is_closed {
                 self.tasks.push_back(Task::Channels(event));
             }
         }
-        for (channel, amount) in data.drained() {
-            self.tasks.push_back(Task::Buffered { channel, amount });
-        }
+        let tasks = &mut self.tasks;
+        data.drained(|channel, amount| tasks.push_back(Task::Buffered { channel, amount }));
     }
 
     /// Which role DTLS has on a transport.

@@ -11,6 +11,7 @@ use crate::jsep::signaling::{Description, SdpType, Side, SignalingState};
 use crate::jsep::transceiver::{LocalTrack, TransceiverId};
 use crate::jsep::transport::TransportId;
 use crate::transport::link::DtlsTransportState;
+use parlour_sctp::ChannelEvent;
 
 pub(super) enum Task {
     /// Makes an offer, and applies it if that was asked for.
@@ -75,7 +76,7 @@ pub(super) enum Task {
         state: DtlsTransportState,
         error: Option<Error>,
     },
-    Channels(parlour_sctp::ChannelEvent),
+    Channels(ChannelEvent),
     Buffered {
         channel: ChannelId,
         amount: usize,
@@ -91,6 +92,8 @@ pub(super) enum Task {
 
 impl PeerConnection {
     pub(super) fn commit(&mut self, task: Task) {
+        // Descriptions and channels may have changed, and what is closed may be closed by the program.
+        self.unsettled |= !matches!(task, Task::Buffered { .. } | Task::Channels(ChannelEvent::Message(..)));
         match task {
             Task::FinishOffer { operation, restart, apply } => {
                 let text = self.jsep.create_offer(restart, &mut self.rng).text.clone();

@@ -4,20 +4,17 @@ use crate::channels::{ChannelId, ChannelState, DataChannel};
 use crate::jsep::transport::{DtlsRole, TransportId};
 use crate::jsep::{SCTP_PORT, Sctp};
 use parlour_sctp::{Channel, ChannelOptions, Config, DataChannels, Reliability, Role};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 pub(crate) struct DataLink {
     pub(crate) transport: TransportId,
     pub(crate) generation: u32,
     pub(crate) sctp: DataChannels,
-    known: Vec<Known>,
-}
-
-struct Known {
-    channel: ChannelId,
-    handle: Channel,
-    /// The waiting bytes that the program knows of.
-    told: usize,
+    handles: BTreeMap<ChannelId, Channel>,
+    channels: BTreeMap<Channel, ChannelId>,
+    /// The channels of which bytes wait, and how many the program knows of.
+    waiting: BTreeMap<ChannelId, usize>,
 }
 
 impl DataLink {
@@ -32,7 +29,14 @@ impl DataLink {
         if max_message_size != 0 {
             config.max_message_size = usize::try_from(max_message_size).unwrap_or(usize::MAX);
         }
-        Self { transport, generation: sctp.generation, sctp: DataChannels::new(now, config, seed), known: Vec::new() }
+        Self {
+            transport,
+            generation: sctp.generation,
+            sctp: DataChannels::new(now, config, seed),
+            handles: BTreeMap::new(),
+            channels: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+        }
     }
 
     pub(crate) fn connect(&mut self, now: Instant, role: DtlsRole) {
@@ -52,7 +56,7 @@ impl DataLink {
     /// Hands a channel of the program over, once.
     pub(crate) fn open(&mut self, now: Instant, channel: &DataChannel) {
         let waits = channel.ready_state == ChannelState::Connecting;
-        if !waits || self.known.iter().any(|known| known.channel == channel.channel) {
+        if !waits || self.handles.contains_key(&channel.channel) {
             return;
         }
         let init = &channel.init;
@@ -75,38 +79,42 @@ impl DataLink {
     }
 
     pub(crate) fn know(&mut self, channel: ChannelId, handle: Channel) {
-        self.known.push(Known { channel, handle, told: 0 });
+        self.handles.insert(channel, handle);
+        self.channels.insert(handle, channel);
     }
 
     pub(crate) fn forget(&mut self, channel: ChannelId) {
-        self.known.retain(|known| known.channel != channel);
+        if let Some(handle) = self.handles.remove(&channel) {
+            self.channels.remove(&handle);
+        }
+        self.waiting.remove(&channel);
     }
 
     pub(crate) fn handle(&self, channel: ChannelId) -> Option<Channel> {
-        self.known.iter().find(|known| known.channel == channel).map(|known| known.handle)
+        self.handles.get(&channel).copied()
     }
 
     pub(crate) fn channel(&self, handle: Channel) -> Option<ChannelId> {
-        self.known.iter().find(|known| known.handle == handle).map(|known| known.channel)
+        self.channels.get(&handle).copied()
     }
 
     /// The program has given so many bytes more.
     pub(crate) fn gave(&mut self, channel: ChannelId, bytes: usize) {
-        if let Some(known) = self.known.iter_mut().find(|known| known.channel == channel) {
-            known.told += bytes;
+        if bytes > 0 {
+            *self.waiting.entry(channel).or_default() += bytes;
         }
     }
 
-    /// The channels of which less waits than the program knows, and how much.
-    pub(crate) fn drained(&mut self) -> Vec<(ChannelId, usize)> {
-        let mut drained = Vec::new();
-        for known in &mut self.known {
-            let now = self.sctp.buffered_amount(known.handle);
-            if now < known.told {
-                known.told = now;
-                drained.push((known.channel, now));
+    /// Tells the channels of which less waits than the program knows, and how much.
+    pub(crate) fn drained(&mut self, mut tell: impl FnMut(ChannelId, usize)) {
+        let (handles, sctp) = (&self.handles, &self.sctp);
+        self.waiting.retain(|channel, told| {
+            let now = handles.get(channel).map_or(0, |handle| sctp.buffered_amount(*handle));
+            if now < *told {
+                *told = now;
+                tell(*channel, now);
             }
-        }
-        drained
+            now > 0
+        });
     }
 }

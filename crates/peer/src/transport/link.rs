@@ -5,7 +5,7 @@ use super::dtls::{DtlsAssociation, DtlsOutput, DtlsVersions};
 use crate::error::Error;
 use crate::jsep::transport::{DtlsRole, IceParameters, RemoteTransport, Transport, TransportId};
 use crate::transport::candidate;
-use parlour_ice::{Agent, Meta, Options, Parameters, Socket, Transmit};
+use parlour_ice::{Agent, Meta, Options, Parameters, Socket, StreamId, Transmit};
 use parlour_sdp::Fingerprint;
 use parlour_srtp::{SrtpReceiver, SrtpSender};
 use parlour_stun::{PacketKind, classify};
@@ -243,6 +243,15 @@ impl Link {
         taken
     }
 
+    pub(crate) fn handle_stream_data(&mut self, now: Instant, stream: StreamId, bytes: &[u8], role: Option<DtlsRole>) {
+        let mut came = Vec::new();
+        self.agent.handle_stream_data(now, stream, bytes, &mut |received| came.push(received.data.to_vec()));
+        for data in came {
+            self.handle_data(now, data, role);
+        }
+        self.collect();
+    }
+
     /// What came by a pair that ICE has checked.
     fn handle_data(&mut self, now: Instant, mut data: Vec<u8>, role: Option<DtlsRole>) {
         match (classify(&data), role) {
@@ -331,6 +340,11 @@ impl Link {
 
     pub(crate) fn close_agent(&mut self, now: Instant) {
         self.agent.close(now);
+    }
+
+    /// Whether packets wait for a way.
+    pub(crate) fn waits(&self) -> bool {
+        !self.outgoing.is_empty()
     }
 
     /// Whether everything that waited was sent.
