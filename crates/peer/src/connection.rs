@@ -25,13 +25,13 @@ use crate::transport::data::DataLink;
 use crate::transport::dtls::DtlsVersions;
 use crate::transport::link::Link;
 pub use media::TransceiverInit;
-pub use network::MediaPacket;
+pub use network::{MediaPacket, Transmit};
 use operations::Chained;
 pub use operations::OfferOptions;
 pub use states::ConnectionState;
 use states::{States, TransportSlots};
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tasks::Task;
 
 /// `RTCConfiguration`, and what this peer can do.
@@ -53,6 +53,9 @@ pub struct Configuration {
     pub ice: parlour_ice::Config,
     /// Which versions of DTLS to speak.
     pub dtls_versions: DtlsVersions,
+    /// Saves round trips with peers that can do so as well: DTLS rides on the checks of ICE, and SCTP needs no handshake
+    /// (draft-hancke-webrtc-sped, draft-hancke-tsvwg-snap).
+    pub warp: bool,
 }
 
 impl Default for Configuration {
@@ -66,6 +69,7 @@ impl Default for Configuration {
             max_message_size: 262_144,
             ice: parlour_ice::Config::default(),
             dtls_versions: DtlsVersions::default(),
+            warp: true,
         }
     }
 }
@@ -107,8 +111,15 @@ pub struct PeerConnection {
     slots: BTreeMap<TransportId, TransportSlots>,
     ice: parlour_ice::Config,
     dtls_versions: DtlsVersions,
+    warp: bool,
+    /// The time of the last call that told it.
+    latest: Option<Instant>,
+    /// What the first association of SCTP is grown from, as descriptions tell how it begins.
+    first_sctp: Option<[u8; 32]>,
     sockets: Vec<parlour_ice::Socket>,
     links: Vec<Link>,
+    /// Links that have ended and may still have something to send.
+    leaving: Vec<Link>,
     data: Option<DataLink>,
     /// Packets of SCTP that came in the same breath as the end of the handshake.
     early_data: Vec<(TransportId, Vec<u8>)>,
@@ -139,6 +150,7 @@ impl PeerConnection {
             max_message_size,
             ice,
             dtls_versions,
+            warp,
         } = configuration;
         if certificates.iter().any(|certificate| certificate.expires() <= unix_time) {
             return Err(Error::InvalidAccess("a certificate has expired".into()));
@@ -155,7 +167,10 @@ impl PeerConnection {
             max_message_size,
             cname: random::hex_id(&mut rng),
             tls_id: random::hex_id(&mut rng),
+            sped: warp,
+            sctp_init: None,
         };
+        let ice = parlour_ice::Config { sped: warp, ..ice };
         Ok(Self {
             jsep: Jsep::new(settings, &mut rng),
             channels: DataChannels::default(),
@@ -171,8 +186,12 @@ impl PeerConnection {
             slots: BTreeMap::new(),
             ice,
             dtls_versions,
+            warp,
+            latest: None,
+            first_sctp: None,
             sockets: Vec::new(),
             links: Vec::new(),
+            leaving: Vec::new(),
             data: None,
             early_data: Vec::new(),
             media: VecDeque::new(),

@@ -5,6 +5,7 @@
 //! told to the program comes out as [`Effects`], in the order of the W3C algorithm.
 
 mod answer;
+mod base64;
 pub(crate) mod candidates;
 pub(crate) mod codecs;
 pub(crate) mod encodings;
@@ -46,6 +47,17 @@ pub(crate) struct Settings {
     pub(crate) max_message_size: u64,
     pub(crate) cname: String,
     pub(crate) tls_id: String,
+    /// Whether DTLS may ride on checks, which the descriptions must say.
+    pub(crate) sped: bool,
+    /// Our INIT chunk, if the handshake of SCTP may be left out (draft-hancke-tsvwg-snap).
+    pub(crate) sctp_init: Option<Vec<u8>>,
+}
+
+impl Settings {
+    /// The words of `a=ice-options` (RFC 8839 §5.6).
+    pub(crate) fn ice_options(&self) -> impl Iterator<Item = String> {
+        ["trickle", "ice2"].into_iter().chain(self.sped.then_some("sped")).map(str::to_owned)
+    }
 }
 
 impl Settings {
@@ -110,6 +122,8 @@ pub(crate) struct Sctp {
     pub(crate) max_message_size: Option<u64>,
     /// Whether an answer has made it real.
     pub(crate) agreed: bool,
+    /// The other side's INIT chunk, if both descriptions have one.
+    pub(crate) peer_init: Option<Vec<u8>>,
 }
 
 /// The SCTP port within DTLS, the same on both sides as nobody else is there.

@@ -11,15 +11,19 @@ mod channels;
 mod connection;
 mod error;
 mod event;
+mod ice_server;
 mod jsep;
 mod random;
 mod streams;
 mod transport;
 
 pub use channels::{ChannelId, ChannelState, DataChannel, DataChannelInit};
-pub use connection::{Configuration, ConnectionState, MediaPacket, OfferOptions, PeerConnection, TransceiverInit};
+pub use connection::{
+    Configuration, ConnectionState, MediaPacket, OfferOptions, PeerConnection, TransceiverInit, Transmit,
+};
 pub use error::{Error, ErrorDetail};
 pub use event::{Event, OperationId, Outcome};
+pub use ice_server::IceServer;
 pub use jsep::candidates::IceCandidateInit;
 pub use jsep::codecs::{Capabilities, CodecCapability, RtpCodec};
 pub use jsep::encodings::{Encoding, SendParameters};
@@ -30,8 +34,8 @@ pub use jsep::transceiver::{
 };
 pub use jsep::transport::{BundlePolicy, DtlsRole, IceParameters, RemoteTransport, Transport, TransportId};
 pub use parlour_ice::{
-    ConnectionState as IceTransportState, GatheringState, Meta, Server, ServerAddress, ServerKind, Socket, Transmit,
-    Via,
+    Agent as IceAgent, ConnectionState as IceTransportState, Event as IceEvent, GatheringState, Meta, Server,
+    ServerAddress, ServerKind, Socket, StreamId, TransportPolicy, Via,
 };
 pub use parlour_sctp::Payload;
 pub use random::Rng;

@@ -8,7 +8,9 @@ use crate::jsep::transport::{DtlsRole, TransportId};
 use crate::random;
 use crate::transport::data::DataLink;
 use crate::transport::link::{Link, LinkEvent};
-use parlour_ice::{Meta, Role, Socket, StreamId, Transmit};
+use parlour_ice::{Meta, Role, Socket, StreamId, Via};
+use parlour_stun::{AttributeType, Message, PacketKind, classify};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// A packet that came, opened and authentic.
@@ -24,6 +26,23 @@ pub struct MediaPacket {
     pub is_rtcp: bool,
     /// Its bytes.
     pub bytes: Vec<u8>,
+}
+
+/// A datagram, or bytes of a stream, to send; they are in the buffer that was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// Whose it is: streams are named by transport.
+    pub transport: TransportId,
+    /// By what to send it.
+    pub via: Via,
+    /// How many bytes were appended.
+    pub len: usize,
+}
+
+impl Transmit {
+    fn of(transport: TransportId, transmit: parlour_ice::Transmit) -> Self {
+        Self { transport, via: transmit.via, len: transmit.len }
+    }
 }
 
 /// More packets than this that nobody takes are dropped, the newest first.
@@ -50,7 +69,10 @@ impl PeerConnection {
 
     /// Takes a datagram that came to one of the sockets.
     pub fn handle_datagram(&mut self, now: Instant, meta: Meta, datagram: &mut [u8]) {
-        for link in &mut self.links {
+        // A check names whose it is; others would refuse it.
+        let named = checked_fragment(datagram).and_then(|name| self.links.iter().find(|link| link.is_known_as(name)));
+        let named = named.map(|link| link.id);
+        for link in self.links.iter_mut().filter(|link| named.is_none_or(|id| link.id == id)) {
             let role = self.jsep.transports.get(&link.id).and_then(|transport| transport.dtls_role);
             if link.handle_datagram(now, meta, datagram, role) {
                 break;
@@ -83,7 +105,7 @@ impl PeerConnection {
         loop {
             for link in &mut self.links {
                 if let Some(transmit) = link.poll_transmit(now, out) {
-                    return Some(transmit);
+                    return Some(Transmit::of(link.id, transmit));
                 }
             }
             if !self.send_data_packet(now) {
@@ -92,15 +114,23 @@ impl PeerConnection {
         }
         if self.is_closed {
             // Only now, as what was said last had to go out first.
-            self.links.retain_mut(|link| {
-                let stays = !link.is_flushed();
-                if !stays {
-                    link.close_agent(now);
-                }
-                stays
-            });
+            for mut link in self.links.extract_if(.., |link| link.is_flushed()) {
+                link.close_agent(now);
+                self.leaving.push(link);
+            }
+        }
+        while let Some(link) = self.leaving.last_mut() {
+            if let Some(transmit) = link.poll_transmit(now, out) {
+                return Some(Transmit::of(link.id, transmit));
+            }
+            self.leaving.pop();
         }
         None
+    }
+
+    /// Whether the connection is closed and everything was said that had to be said.
+    pub fn is_finished(&self) -> bool {
+        self.is_closed && self.said_goodbye && self.links.is_empty() && self.leaving.is_empty()
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called. Ask again after any other call.
@@ -121,6 +151,7 @@ impl PeerConnection {
 
     /// Brings the links to where the descriptions are, and takes up what they have to tell.
     pub(super) fn settle_links(&mut self, now: Instant) {
+        self.latest = Some(now);
         self.unsettled = false;
         if !self.is_closed {
             self.follow_descriptions(now);
@@ -133,14 +164,11 @@ impl PeerConnection {
     }
 
     fn follow_descriptions(&mut self, now: Instant) {
-        let Self { links, jsep, .. } = self;
-        links.retain_mut(|link| {
-            let stays = jsep.transports.contains_key(&link.id);
-            if !stays {
-                link.close_agent(now);
-            }
-            stays
-        });
+        let Self { links, leaving, jsep, .. } = self;
+        for mut link in links.extract_if(.., |link| !jsep.transports.contains_key(&link.id)) {
+            link.close_agent(now);
+            leaving.push(link);
+        }
         let Some(certificate) = self.certificates.first().cloned() else { return };
         for transport in self.jsep.transports.values() {
             let Some(local) = &transport.local else { continue };
@@ -168,7 +196,7 @@ impl PeerConnection {
         self.data = None;
         for link in &mut self.links {
             if let Some(role) = self.jsep.transports.get(&link.id).and_then(|transport| transport.dtls_role) {
-                link.close_dtls(role);
+                link.close_dtls(now, role);
             }
         }
     }
@@ -264,10 +292,11 @@ impl PeerConnection {
         if !self.links.iter().any(|link| link.id == id && link.is_connected()) {
             return;
         }
-        let mut seed = [0; 32];
-        (self.rng)(&mut seed);
+        let told = self.first_sctp.take();
+        let peer_init = sctp.peer_init.as_deref().filter(|_| told.is_some());
+        let seed = told.unwrap_or_else(|| self.draw());
         let mut data = DataLink::new(now, id, &sctp, self.jsep.settings.max_message_size, seed);
-        data.connect(now, role);
+        data.connect(now, role, peer_init);
         for (from, packet) in std::mem::take(&mut self.early_data) {
             if from == id {
                 data.sctp.handle_datagram(now, &packet);
@@ -279,6 +308,25 @@ impl PeerConnection {
             data.open(now, channel);
         }
         self.data = Some(data);
+    }
+
+    /// Settles how the first association begins, for descriptions to tell (draft-hancke-tsvwg-snap).
+    pub(super) fn prepare_association(&mut self) {
+        if !self.warp || self.data.is_some() || self.jsep.settings.sctp_init.is_some() {
+            return;
+        }
+        // Only programs that never tell the time do without.
+        let Some(now) = self.latest else { return };
+        let seed = self.draw();
+        self.first_sctp = Some(seed);
+        let init = DataLink::local_init(now, self.jsep.settings.max_message_size, seed);
+        Arc::make_mut(&mut self.jsep.settings).sctp_init = Some(init);
+    }
+
+    fn draw(&mut self) -> [u8; 32] {
+        let mut seed = [0; 32];
+        (self.rng)(&mut seed);
+        seed
     }
 
     /// Hands the next packet of the association to its transport; whether there was one.
@@ -337,4 +385,12 @@ impl PeerConnection {
             _ => Error::InvalidState(error.to_string()),
         }
     }
+}
+
+/// The user name fragment of the agent that a check is for (RFC 8445 §7.2.2).
+fn checked_fragment(datagram: &[u8]) -> Option<&[u8]> {
+    if classify(datagram) != Some(PacketKind::Stun) {
+        return None;
+    }
+    Message::parse(datagram).ok()?.value(AttributeType::USERNAME)?.split(|byte| *byte == b':').next()
 }

@@ -96,17 +96,21 @@ impl PeerConnection {
         self.unsettled |= !matches!(task, Task::Buffered { .. } | Task::Channels(ChannelEvent::Message(..)));
         match task {
             Task::FinishOffer { operation, restart, apply } => {
+                self.prepare_association();
                 let text = self.jsep.create_offer(restart, &mut self.rng).text.clone();
                 let description = Description::new(SdpType::Offer, text);
                 self.created(operation, description, apply.then_some(SdpType::Offer));
             }
-            Task::FinishAnswer { operation, apply } => match self.jsep.create_answer(&mut self.rng) {
-                Ok(created) => {
-                    let description = Description::new(SdpType::Answer, created.text.clone());
-                    self.created(operation, description, apply);
+            Task::FinishAnswer { operation, apply } => {
+                self.prepare_association();
+                match self.jsep.create_answer(&mut self.rng) {
+                    Ok(created) => {
+                        let description = Description::new(SdpType::Answer, created.text.clone());
+                        self.created(operation, description, apply);
+                    }
+                    Err(error) => self.settle(operation, Err(error)),
                 }
-                Err(error) => self.settle(operation, Err(error)),
-            },
+            }
             Task::Apply { operation, side, description } => self.commit_description(operation, side, description),
             Task::RollBackThenApply { operation, description } => {
                 match self.jsep.apply(Side::Local, &Description::rollback(), &mut self.rng) {

@@ -19,7 +19,7 @@ impl Jsep {
             return Err(Error::InvalidState("there is no offer to answer".into()));
         };
         let accepted = self.accepted_sections(&offer.sdp);
-        let options: Vec<String> = ["trickle", "ice2"].map(str::to_owned).into_iter().collect();
+        let options: Vec<String> = self.settings.ice_options().collect();
         let offered_option =
             |option: &String| offer.sdp.media.iter().any(|media| media.ice_options(&offer.sdp).contains(option));
         let mut sdp = self.session(options.into_iter().filter(offered_option).collect());
@@ -42,7 +42,10 @@ impl Jsep {
             let mut media = match (accepted, self.user_transceiver(section)) {
                 (None, _) => section::rejected(section),
                 (Some(codecs), Some(transceiver)) => self.answer_rtp(section, transceiver, their, &offer.sdp, codecs),
-                (Some(_), None) => section::data(&self.settings, section),
+                (Some(_), None) => {
+                    let init = their.attributes.iter().any(|attribute| matches!(attribute, Attribute::SctpInit(_)));
+                    section::data(&self.settings, section, init)
+                }
             };
             if accepted.is_some() {
                 self.answer_transport(&mut media, section, &speakers, rng);

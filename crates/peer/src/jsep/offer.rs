@@ -28,7 +28,7 @@ impl Jsep {
     pub(crate) fn create_offer(&mut self, restart: bool, rng: &mut Rng) -> Arc<Created> {
         let mut plan = self.plan_sections();
         self.plan_transports(&mut plan);
-        let mut sdp = self.session(vec!["trickle".into(), "ice2".into()]);
+        let mut sdp = self.session(self.settings.clone().ice_options().collect());
         let bundles = self.bundles_to_offer(&plan);
         sdp.attributes.extend(bundles.iter().map(|mids| section::group("BUNDLE", mids.clone())));
         self.push_lip_sync(&mut sdp, &plan);
@@ -57,7 +57,7 @@ impl Jsep {
                     };
                     section::rtp(&self.settings, section, transceiver, lines)
                 }
-                None => section::data(&self.settings, section),
+                None => section::data(&self.settings, section, true),
             };
             self.offer_transport(&mut media, planned, restart, &speakers, rng);
             sdp.media.push(media);

@@ -1,5 +1,6 @@
 //! Applying a description of the other side (RFC 9429 §5.10, §5.11; W3C webrtc-pc §4.4.1.4).
 
+use super::base64;
 use super::encodings::{Encoding, MAX_ENCODINGS, scale_by_halves};
 use super::signaling::{Description, SdpType};
 use super::tracks::Effects;
@@ -307,6 +308,7 @@ impl Jsep {
             remote_port: 0,
             max_message_size: Some(65_536),
             agreed: false,
+            peer_init: None,
         });
     }
 
@@ -329,6 +331,12 @@ impl Jsep {
             sctp.remote_port = port;
             sctp.max_message_size = Some(media.max_message_size()).filter(|size| *size != 0);
             sctp.agreed = true;
+            // Ours is in the description if theirs is: an answer says it to an offer that has it.
+            let told = media.attributes.iter().find_map(|attribute| match attribute {
+                Attribute::SctpInit(text) => base64::decode(text),
+                _ => None,
+            });
+            sctp.peer_init = told.filter(|_| self.settings.sctp_init.is_some());
         }
     }
 }

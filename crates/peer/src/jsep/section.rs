@@ -1,5 +1,6 @@
 //! Sections as text: what offers and answers have in common (RFC 9429 §5.2.1, §5.3.1).
 
+use super::base64;
 use super::transceiver::Transceiver;
 use super::transport::{IceParameters, Transport, TransportId, default_address};
 use super::{Jsep, SCTP_PORT, Section, Settings};
@@ -136,8 +137,8 @@ fn push_sources(out: &mut Vec<Attribute>, settings: &Settings, transceiver: &Tra
     }
 }
 
-/// A section for data channels (RFC 8841).
-pub(super) fn data(settings: &Settings, section: &Section) -> MediaDescription {
+/// A section for data channels (RFC 8841). `init` has it tell our INIT chunk, if there is one.
+pub(super) fn data(settings: &Settings, section: &Section, init: bool) -> MediaDescription {
     let mut media = MediaDescription::new(MediaKind::Application, &section.protocol, vec![section.format.clone()]);
     if section.mid_is_told {
         media.attributes.push(Attribute::Mid(section.mid.clone()));
@@ -152,6 +153,8 @@ pub(super) fn data(settings: &Settings, section: &Section) -> MediaDescription {
         media.attributes.push(Attribute::SctpPort(SCTP_PORT));
     }
     media.attributes.push(Attribute::MaxMessageSize(settings.max_message_size));
+    let told = settings.sctp_init.as_ref().filter(|_| init);
+    media.attributes.extend(told.map(|chunk| Attribute::SctpInit(base64::encode(chunk))));
     media
 }
 

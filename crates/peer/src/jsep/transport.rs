@@ -55,6 +55,8 @@ pub struct RemoteTransport {
     pub ice: IceParameters,
     /// Whether it is a lite agent.
     pub ice_lite: bool,
+    /// Whether it reads DTLS that rides on checks.
+    pub sped: bool,
     /// The hashes of the certificates that it may show.
     pub fingerprints: Vec<Fingerprint>,
     /// Who it wants to start the handshake.
@@ -78,6 +80,7 @@ impl RemoteTransport {
         Some(Self {
             ice: IceParameters::of(media, session)?,
             ice_lite: session.ice_lite(),
+            sped: media.ice_options(session).iter().any(|option| option == "sped"),
             fingerprints: Some(media.fingerprints(session))
                 .filter(|all| !all.is_empty())?
                 .into_iter()

@@ -25,10 +25,7 @@ impl DataLink {
         max_message_size: u64,
         seed: [u8; 32],
     ) -> Self {
-        let mut config = Config { local_port: SCTP_PORT, remote_port: sctp.remote_port, ..Config::default() };
-        if max_message_size != 0 {
-            config.max_message_size = usize::try_from(max_message_size).unwrap_or(usize::MAX);
-        }
+        let config = config(sctp.remote_port, max_message_size);
         Self {
             transport,
             generation: sctp.generation,
@@ -39,13 +36,22 @@ impl DataLink {
         }
     }
 
-    pub(crate) fn connect(&mut self, now: Instant, role: DtlsRole) {
+    /// The INIT chunk of an association that will be grown from this seed.
+    pub(crate) fn local_init(now: Instant, max_message_size: u64, seed: [u8; 32]) -> Vec<u8> {
+        DataChannels::new(now, config(SCTP_PORT, max_message_size), seed).local_init()
+    }
+
+    /// Begins. If the descriptions have told both INIT chunks the association stands at once.
+    pub(crate) fn connect(&mut self, now: Instant, role: DtlsRole, peer_init: Option<&[u8]>) {
         let role = match role {
             DtlsRole::Client => Role::Client,
             DtlsRole::Server => Role::Server,
         };
-        // It is new, so that it has not been started.
-        let _ = self.sctp.connect(now, role);
+        let stands = peer_init.is_some_and(|init| self.sctp.connect_with(now, role, init).is_ok());
+        if !stands {
+            // It is new, so that it has not been started.
+            let _ = self.sctp.connect(now, role);
+        }
     }
 
     /// The largest message, as the association counts: 0 for any.
@@ -117,4 +123,12 @@ impl DataLink {
             now > 0
         });
     }
+}
+
+fn config(remote_port: u16, max_message_size: u64) -> Config {
+    let mut config = Config { local_port: SCTP_PORT, remote_port, ..Config::default() };
+    if max_message_size != 0 {
+        config.max_message_size = usize::try_from(max_message_size).unwrap_or(usize::MAX);
+    }
+    config
 }

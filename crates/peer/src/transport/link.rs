@@ -72,6 +72,10 @@ pub(crate) struct Link {
     far_end: Option<(Vec<Fingerprint>, Option<String>)>,
     srtp: Option<Box<(SrtpSender, SrtpReceiver)>>,
     early: Vec<Vec<u8>>,
+    /// The other side reads DTLS that rides on checks.
+    rides: bool,
+    /// What was said last in the handshake, while nobody knows whether it came.
+    flight: Vec<Vec<u8>>,
     outgoing: VecDeque<Vec<u8>>,
     pub(crate) events: VecDeque<LinkEvent>,
 }
@@ -103,6 +107,8 @@ impl Link {
             far_end: None,
             srtp: None,
             early: Vec::new(),
+            rides: false,
+            flight: Vec::new(),
             outgoing: VecDeque::new(),
             events: VecDeque::new(),
         }
@@ -114,11 +120,18 @@ impl Link {
 
     pub(crate) fn add_socket(&mut self, now: Instant, socket: &Socket) {
         self.agent.add_socket(now, socket.clone());
+        self.collect(now, None);
     }
 
     /// The user name fragment that local candidates belong to.
     pub(crate) fn fragment(&self) -> &str {
         &self.local.username_fragment
+    }
+
+    /// Whether checks that name this fragment are for this link.
+    pub(crate) fn is_known_as(&self, fragment: &[u8]) -> bool {
+        let ours = [Some(&self.local), self.before.as_ref()];
+        ours.into_iter().flatten().any(|known| known.username_fragment.as_bytes() == fragment)
     }
 
     pub(crate) fn dtls(&self) -> Option<&DtlsAssociation> {
@@ -142,13 +155,11 @@ impl Link {
         }
         // Until both sides have described their ends nothing may flow, and until ours follows a restart of theirs the old
         // way is kept.
-        let (Some(remote), Some(role)) = (&transport.remote, transport.dtls_role) else { return };
-        if transport.restarting {
-            return;
+        if let (Some(remote), Some(role), false) = (&transport.remote, transport.dtls_role, transport.restarting) {
+            self.follow_ice(now, remote);
+            self.follow_dtls(now, remote, role, certificate, versions);
         }
-        self.follow_ice(now, remote);
-        self.follow_dtls(now, remote, role, certificate, versions);
-        self.collect();
+        self.collect(now, transport.dtls_role);
     }
 
     /// Our credentials are others: a restart, or one that is taken back.
@@ -177,8 +188,12 @@ impl Link {
                 ufrag: remote.ice.username_fragment.clone(),
                 pwd: remote.ice.password.clone(),
                 lite: remote.ice_lite,
-                options: Options { trickle: true, ice2: true, ..Options::default() },
+                options: Options { trickle: true, ice2: true, sped: remote.sped, ..Options::default() },
             };
+            self.rides = remote.sped && self.agent.local_parameters().options.sped;
+            if !self.rides {
+                self.agent.handshake_done();
+            }
             if self.agent.set_remote_parameters(now, &parameters).is_err() {
                 return;
             }
@@ -207,8 +222,8 @@ impl Link {
     ) {
         let far_end = (remote.fingerprints.clone(), remote.tls_id.clone());
         let same = self.far_end.as_ref() == Some(&far_end);
-        // The client waits for a way, so that its first flight is not lost.
-        if same || (role == DtlsRole::Client && self.agent.selected_pair().is_none()) {
+        // The client waits for a way, so that its first flight is not lost, unless the checks carry it.
+        if same || (role == DtlsRole::Client && !self.rides && self.agent.selected_pair().is_none()) {
             return;
         }
         self.far_end = Some(far_end);
@@ -217,9 +232,9 @@ impl Link {
             Ok(association) => {
                 self.dtls = Some(association);
                 self.set_dtls_state(DtlsTransportState::Connecting, None);
-                self.drive(role, |dtls, out| dtls.handle_timeout(now, out));
+                self.drive(now, role, |dtls, out| dtls.handle_timeout(now, out));
                 for datagram in std::mem::take(&mut self.early) {
-                    self.drive(role, |dtls, out| dtls.handle_datagram(now, &datagram, out));
+                    self.drive(now, role, |dtls, out| dtls.handle_datagram(now, &datagram, out));
                 }
             }
             Err(error) => self.set_dtls_state(DtlsTransportState::Failed, Some(error)),
@@ -239,7 +254,7 @@ impl Link {
         if let Some(data) = data {
             self.handle_data(now, data, role);
         }
-        self.collect();
+        self.collect(now, role);
         taken
     }
 
@@ -249,14 +264,14 @@ impl Link {
         for data in came {
             self.handle_data(now, data, role);
         }
-        self.collect();
+        self.collect(now, role);
     }
 
     /// What came by a pair that ICE has checked.
     fn handle_data(&mut self, now: Instant, mut data: Vec<u8>, role: Option<DtlsRole>) {
         match (classify(&data), role) {
             (Some(PacketKind::Dtls), Some(role)) if self.dtls.is_some() => {
-                self.drive(role, |dtls, out| dtls.handle_datagram(now, &data, out));
+                self.drive(now, role, |dtls, out| dtls.handle_datagram(now, &data, out));
             }
             (Some(PacketKind::Dtls), _)
                 if self.dtls_state == DtlsTransportState::New && self.early.len() < MAX_EARLY =>
@@ -279,9 +294,9 @@ impl Link {
     pub(crate) fn handle_timeout(&mut self, now: Instant, role: Option<DtlsRole>) {
         self.agent.handle_timeout(now);
         if let Some(role) = role {
-            self.drive(role, |dtls, out| dtls.handle_timeout(now, out));
+            self.drive(now, role, |dtls, out| dtls.handle_timeout(now, out));
         }
-        self.collect();
+        self.collect(now, role);
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
@@ -309,7 +324,7 @@ impl Link {
 
     /// Sends a packet of SCTP.
     pub(crate) fn send_data(&mut self, now: Instant, role: DtlsRole, packet: &[u8]) {
-        self.drive(role, |dtls, out| dtls.send(now, packet, out));
+        self.drive(now, role, |dtls, out| dtls.send(now, packet, out));
     }
 
     /// Seals and sends a packet of RTP or RTCP. False if there are no keys, or it does not fit.
@@ -331,8 +346,8 @@ impl Link {
     }
 
     /// Ends DTLS and tells the other side.
-    pub(crate) fn close_dtls(&mut self, role: DtlsRole) {
-        self.drive(role, |dtls, out| {
+    pub(crate) fn close_dtls(&mut self, now: Instant, role: DtlsRole) {
+        self.drive(now, role, |dtls, out| {
             dtls.close(out);
             Ok(())
         });
@@ -352,10 +367,20 @@ impl Link {
         self.outgoing.is_empty() || self.agent.selected_pair().is_none()
     }
 
-    fn collect(&mut self) {
+    fn collect(&mut self, now: Instant, role: Option<DtlsRole>) {
         while let Some(event) = self.agent.poll_event() {
-            // A flight that rode on a check comes by a pair whose password was right.
-            self.events.push_back(LinkEvent::Ice(Box::new(event)));
+            match event {
+                // It came with a check whose password was right, which is as good as by a pair.
+                parlour_ice::Event::Handshake(packet) => self.handle_data(now, packet, role),
+                parlour_ice::Event::SelectedPair { .. } => {
+                    // What could only ride until now goes by itself as well.
+                    if self.dtls_state == DtlsTransportState::Connecting {
+                        self.flight.iter().for_each(|packet| queue(&mut self.outgoing, packet.clone()));
+                    }
+                    self.events.push_back(LinkEvent::Ice(Box::new(event)));
+                }
+                event => self.events.push_back(LinkEvent::Ice(Box::new(event))),
+            }
         }
     }
 
@@ -368,14 +393,25 @@ impl Link {
 
     fn drive(
         &mut self,
+        now: Instant,
         role: DtlsRole,
         step: impl FnOnce(&mut DtlsAssociation, &mut dyn FnMut(DtlsOutput<'_>)) -> Result<(), Error>,
     ) {
         let Some(mut dtls) = self.dtls.take() else { return };
         let mut state = None;
+        // The flight of the handshake, as long as checks may carry it.
+        let mut flight = self.rides.then(Vec::new);
+        let has_way = self.agent.selected_pair().is_some();
         let (outgoing, events, srtp) = (&mut self.outgoing, &mut self.events, &mut self.srtp);
         let result = step(&mut dtls, &mut |output| match output {
-            DtlsOutput::Packet(packet) => queue(outgoing, packet.to_vec()),
+            DtlsOutput::Packet(packet) => {
+                if let Some(flight) = &mut flight {
+                    flight.push(packet.to_vec());
+                }
+                if flight.is_none() || has_way {
+                    queue(outgoing, packet.to_vec());
+                }
+            }
             DtlsOutput::Connected(keys) => {
                 *srtp = keys.map(|keys| {
                     let (ours, theirs) = match role {
@@ -396,6 +432,16 @@ impl Link {
         });
         if let Some(state) = state {
             self.dtls_state = state;
+        }
+        if let Some(flight) = flight.filter(|flight| !flight.is_empty()) {
+            self.agent.set_handshake_flight(now, flight.iter().map(Vec::as_slice));
+            self.flight = flight;
+        }
+        if self.rides && self.dtls_state != DtlsTransportState::Connecting {
+            // The last flight goes on riding until the other side has it.
+            self.rides = false;
+            self.flight.clear();
+            self.agent.handshake_done();
         }
         match result {
             Ok(()) => self.dtls = Some(dtls),
