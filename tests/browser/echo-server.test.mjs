@@ -8,7 +8,7 @@ import { launch } from './lib/browsers.mjs';
 import { scenario } from './lib/call.mjs';
 import { atExit } from './lib/cleanup.mjs';
 import { here } from './lib/out.mjs';
-import { soon } from './lib/wait.mjs';
+import { PATIENCE, soon } from './lib/wait.mjs';
 
 const BINARY = process.env.TEST_ECHO_BIN ?? path.join(here, '../../target/debug/echo-server');
 
@@ -24,8 +24,8 @@ async function startEcho() {
 }
 
 /** In the page: one channel of each kind, messages of every size and kind, 16 MiB, and the end. */
-async function everything(how) {
-  const within = (what, promise) => Promise.race([promise, new Promise((_, no) => setTimeout(() => no(new Error(`waited in vain for ${what}`)), 30_000))]);
+async function everything({ how, patience }) {
+  const within = (what, promise) => Promise.race([promise, new Promise((_, no) => setTimeout(() => no(new Error(`waited in vain for ${what}`)), patience))]);
   const inits = { reliable: {}, unordered: { ordered: false }, once: { maxRetransmits: 0 }, brief: { maxPacketLifeTime: 500, ordered: false, protocol: 'game' }, ours: { negotiated: false, id: 12 } };
   const prepare = (connection) => Object.entries(inits).map(([label, init]) => connection.createDataChannel(label, init));
   const began = performance.now();
@@ -86,8 +86,7 @@ describe('Rust peer', { concurrency: 1 }, () => {
           const page = await browser.newPage();
           await page.goto(server.url);
           await page.until('the page is ready', () => typeof globalThis.echo === 'object');
-          const seen = await page.evaluate(everything, how);
-          console.log(kind, how, JSON.stringify(seen));
+          const seen = await page.evaluate(everything, { how, patience: 60_000 * PATIENCE });
           assert.equal(seen.state, 'connected');
           assert.equal(seen.max, 262_144);
         } finally {

@@ -82,6 +82,39 @@ async fn a_slow_reader_slows_the_writer_down() {
     .await;
 }
 
+/// Everything comes back: both directions are full at the same time, whichever side made the channel.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_echo_of_much_is_complete() {
+    within(async {
+        for echoes in [1, 0] {
+            let (_pair, channels) = with_channel(DataChannelInit::default()).await;
+            let (far, near) = (channels[echoes].clone(), channels[1 - echoes].clone());
+            drop(channels);
+            tokio::spawn(async move {
+                while let Some(message) = far.recv().await {
+                    if far.send(message).await.is_err() {
+                        return;
+                    }
+                }
+            });
+            const MESSAGES: usize = 256;
+            let writer = near.clone();
+            tokio::spawn(async move {
+                for _ in 0..MESSAGES {
+                    writer.send(vec![1; 65_536]).await.unwrap();
+                }
+            });
+            for nth in 0..MESSAGES {
+                let message = tokio::time::timeout(PATIENCE / 4, near.recv()).await;
+                let message =
+                    message.unwrap_or_else(|_| panic!("{nth} messages came, {} bytes wait", near.buffered_amount()));
+                assert_eq!(message.unwrap().len(), 65_536);
+            }
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_channel_is_a_stream_and_a_sink() {
     within(async {
@@ -244,6 +277,25 @@ async fn candidates_trickle() {
         };
         tokio::join!(carry(&mut a_events, &b), carry(&mut b_events, &a));
         channel.opened().await.unwrap();
+    })
+    .await;
+}
+
+/// Of a connection that was dropped no task is left, whether it was used or not.
+#[tokio::test]
+async fn nothing_is_left_of_closed_connections() {
+    within(async {
+        let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+        let before = tasks();
+        for _ in 0..10 {
+            let (_pair, [ours, theirs]) = with_channel(DataChannelInit::default()).await;
+            ours.send("hello").await.unwrap();
+            theirs.recv().await.unwrap();
+            drop(pair());
+        }
+        while tasks() > before {
+            tokio::task::yield_now().await;
+        }
     })
     .await;
 }

@@ -16,8 +16,8 @@ const DELAY: Duration = Duration::from_millis(25);
 struct World {
     net: Network,
     ends: [(HostId, Peer); 2],
-    /// How many packets were sent.
-    packets: usize,
+    /// What was sent, by whom.
+    sent: Vec<(usize, Packet)>,
     /// Nothing arrives any more.
     cut: bool,
 }
@@ -36,7 +36,7 @@ impl World {
             peer.pc.add_socket(net.now(), Socket::new(address));
             (host, peer)
         });
-        Self { net, ends, packets: 0, cut: false }
+        Self { net, ends, sent: Vec::new(), cut: false }
     }
 
     fn plain(versions: [DtlsVersions; 2]) -> Self {
@@ -66,9 +66,9 @@ impl World {
                 let (host, peer) = &mut self.ends[nth];
                 while let Some(transmit) = peer.pc.poll_transmit(now, &mut bytes) {
                     moved = true;
-                    self.packets += 1;
                     let Via::Udp { local, remote } = transmit.via else { panic!("UDP only") };
                     let packet = Packet::udp(local, remote, std::mem::take(&mut bytes));
+                    self.sent.push((nth, packet.clone()));
                     if !self.cut {
                         self.net.send(*host, packet);
                     }
@@ -234,7 +234,7 @@ fn a_channel_opens_within_few_round_trips() {
         let start = world.net.now();
         assert!(world.run(Duration::from_secs(5), all_open), "{versions:?} {warp:?}");
         let trips = (world.net.now() - start).as_secs_f64() / (4.0 * DELAY.as_secs_f64());
-        println!("{versions:?} {warp:?}: {trips:.2} round trips, {} packets", world.packets);
+        println!("{versions:?} {warp:?}: {trips:.2} round trips, {} packets", world.sent.len());
         assert!(trips <= most + 0.1, "{versions:?} {warp:?}: {trips} round trips");
     }
 }
@@ -552,4 +552,43 @@ fn descriptions_carry_what_was_gathered() {
     let answer = gathered(&mut world, 1);
     world.peer(0).set_remote(answer).unwrap();
     assert!(world.run(Duration::from_secs(2), all_open));
+}
+
+/// RFC 8827 §6.5, RFC 3711 §3.3.2, RFC 9147 §4.5.1: whoever repeats what was sent, from where it came or from elsewhere, gets
+/// no answer and changes nothing.
+#[test]
+fn what_is_sent_again_by_others_counts_for_nothing() {
+    let (mut world, channels) = with_channel([DtlsVersions::Any; 2]);
+    let now = world.net.now();
+    let transport = world.transport(0);
+    world.peer(0).pc.send(now, channels[0], text("once")).unwrap();
+    assert!(world.peer(0).pc.send_media(transport, &rtp(111, 1), false));
+    world.run(Duration::from_secs(1), |_| false);
+    assert_eq!((messages(&world.ends[1].1), payload_types(&mut world, 1)), (vec![text("once")], vec![111]));
+    let sent: Vec<Packet> =
+        world.sent.iter().filter(|(from, _)| *from == 0).map(|(_, packet)| packet.clone()).collect();
+    let told = world.ends[1].1.told.len();
+    let foreign: SocketAddr = "198.51.100.66:4000".parse().unwrap();
+    for remote in [foreign, sent[0].src] {
+        for packet in &sent {
+            let now = world.net.now();
+            let mut bytes = packet.payload.clone();
+            world.peer(1).pc.handle_datagram(now, Meta { local: packet.dst, remote }, &mut bytes);
+            let mut out = Vec::new();
+            while let Some(transmit) = world.peer(1).pc.poll_transmit(now, &mut out) {
+                let Via::Udp { remote: to, .. } = transmit.via else { panic!("UDP only") };
+                let is_dtls = out.first().is_some_and(|byte| (20..64).contains(byte));
+                assert!(to != foreign || !is_dtls, "nobody there was checked by ICE");
+                out.clear();
+            }
+        }
+    }
+    world.run(Duration::from_secs(1), |_| false);
+    assert_eq!((messages(&world.ends[1].1), payload_types(&mut world, 1)), (vec![text("once")], vec![]));
+    assert_eq!(world.ends[1].1.told.len(), told, "{:?}", &world.ends[1].1.told[told..]);
+    let now = world.net.now();
+    world.peer(0).pc.send(now, channels[0], text("and twice")).unwrap();
+    world.run(Duration::from_secs(1), |_| false);
+    assert_eq!(messages(&world.ends[1].1).len(), 2);
+    assert!(world.connected());
 }
