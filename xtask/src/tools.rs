@@ -20,6 +20,7 @@ const EMOJI: Package = Package {
     there: || Path::new("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf").is_file(),
 };
 const IPROUTE: Package = Package { name: "iproute2", there: || in_path("ip") };
+const CERTUTIL: Package = Package { name: "libnss3-tools", there: || in_path("certutil") };
 const NFTABLES: Package = Package { name: "nftables", there: || in_path("nft") };
 const NODE: Package = Package { name: "nodejs", there: || in_path("node") };
 const NPM: Package = Package { name: "npm", there: || in_path("npm") };
@@ -75,7 +76,7 @@ pub(crate) fn node() -> Result {
 /// What the end-to-end tests need: both browsers, fonts, and the tools to make and cut networks.
 pub(crate) fn browsers() -> Result {
     node()?;
-    install(&[CHROMIUM, FIREFOX, FONTS, EMOJI, IPROUTE, NFTABLES, UTIL_LINUX])?;
+    install(&[CHROMIUM, FIREFOX, FONTS, EMOJI, IPROUTE, NFTABLES, UTIL_LINUX, CERTUTIL])?;
     for browser in ["chromium", "firefox-esr"] {
         let version = step::output(&mut repo::command(".", browser, &["--version"])).unwrap_or_default();
         println!("   {}", version.lines().last().unwrap_or(browser));

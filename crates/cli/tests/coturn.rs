@@ -67,6 +67,9 @@ fn clients_reach_each_other() {
     ] {
         uclient(server, &args(&[&ANN, &LOAD, flags])).assert_nothing_lost(what);
     }
+    // Over TLS each of the four clients leaves its last three messages unread, whatever their number; with coturn's own server as well.
+    let tls = uclient(relay.tls(), &args(&[&ANN, &LOAD, &["-y", "-t", "-S"]]));
+    assert!(tls.sent > 0 && tls.received + 4 * 3 >= tls.sent, "{}", tls.text);
 }
 
 #[test]
@@ -166,4 +169,39 @@ fn stun_clients_learn_their_address_and_their_nat() {
     let text = run("turnutils_natdiscovery", server, &["-m", "-f"]);
     assert!(text.contains("NAT with Endpoint Independent Mapping!") || text.contains("No NAT detected"), "{text}");
     assert!(text.contains("NAT with Endpoint Independent Filtering!"), "{text}");
+}
+
+#[test]
+fn an_administrator_lists_kicks_and_drains() {
+    let (relay, peer) = (Relay::start(&["--metrics", "127.0.0.1:0"]), Peer::start("127.0.0.1"));
+    let port = peer.port.to_string();
+    assert_eq!(relay.admin(&["ls"]), (true, "no allocations\n".to_owned()));
+    let server = relay.udp();
+    // Holds on after its last packet.
+    let mut client = Command::new("turnutils_uclient");
+    client.args(["-c", "-m", "1", "-n", "3000", "-z", "20"]).args(ANN).args(to(&peer, &port));
+    client.args(["-p", &server.port().to_string(), &server.ip().to_string()]);
+    let client = relay::Background::start(&mut client);
+    let start = std::time::Instant::now();
+    let allocations = loop {
+        assert!(start.elapsed() < std::time::Duration::from_secs(30), "the client's data does not come back");
+        let (ok, text) = relay.admin(&["ls", "--json"]);
+        assert!(ok, "{text}");
+        let all: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+        // The client makes one more at first, which it does not use.
+        if all.iter().any(|one| one["bytes_to_client"].as_u64() > Some(0)) {
+            break all;
+        }
+    };
+    assert_eq!(allocations[0]["user"], "ann");
+    assert_eq!(relay.metric("parlour_turn_allocations"), allocations.len() as f64);
+    assert!(relay.admin(&["ls"]).1.contains("127.0.0.1"));
+    for one in &allocations {
+        assert!(relay.admin(&["kick", one["id"].as_str().unwrap()]).0);
+    }
+    assert!(!relay.admin(&["kick", allocations[0]["id"].as_str().unwrap()]).0, "it is gone");
+    assert_eq!(relay.metric("parlour_turn_allocations_ended_total"), allocations.len() as f64);
+    drop(client);
+    assert!(relay.admin(&["drain"]).0);
+    uclient(relay.udp(), &args(&[&ANN, &LOAD, &to(&peer, &port)])).assert_refused("drained");
 }

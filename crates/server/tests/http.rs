@@ -33,6 +33,22 @@ async fn pages_carry_the_security_headers() {
     assert_eq!(none.headers["x-content-type-options"], "nosniff");
 }
 
+/// RFC 9111 §3.2: browsers replace the headers that they have kept by those of a 304.
+#[tokio::test]
+async fn a_page_that_is_loaded_again_may_do_the_same() {
+    let server = TestServer::start(|_| {}).await;
+    let page = server.get("/").await;
+    let head = format!(
+        "GET / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nIf-None-Match: {}\r\n\r\n",
+        server.addr, page.headers["etag"]
+    );
+    let again = request(server.addr, &head).await;
+    assert_eq!(again.status, 304);
+    for (name, value) in &again.headers {
+        assert!(name == "date" || page.headers.get(name) == Some(value), "{name}: {value}");
+    }
+}
+
 #[tokio::test]
 async fn a_directory_can_take_the_place_of_the_app() {
     let dir = tempfile::tempdir().unwrap();

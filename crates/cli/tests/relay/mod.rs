@@ -45,16 +45,10 @@ impl Relay {
             SECRET,
         ]);
         // coturn's clients before 4.16 choose channels of RFC 5766.
-        command.args([
-            "--legacy-channels",
-            "--admin",
-            "admin.sock",
-            "--log-level",
-            "error",
-            "--json",
-            "--max-allocations-per-user",
-            "1000",
-        ]);
+        command.args(["--legacy-channels", "--admin", "admin.sock", "--log-level", "error", "--json"]);
+        if !more.contains(&"--max-allocations-per-user") {
+            command.args(["--max-allocations-per-user", "1000"]);
+        }
         let mut child = command.args(more).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();

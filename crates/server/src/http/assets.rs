@@ -80,12 +80,14 @@ impl Asset {
         headers.insert(ETAG, self.etag.clone());
         headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
         headers.insert(CACHE_CONTROL, if path.starts_with("assets/") { IMMUTABLE } else { REVALIDATE });
+        // Also of what is not sent again: the headers of 304 replace those that the browser has kept (RFC 9111 §3.2), and the kind of
+        // the file decides its security policy.
+        headers.insert(CONTENT_TYPE, mime(path));
         let known = request.get(IF_NONE_MATCH).and_then(|tags| tags.to_str().ok()).unwrap_or_default();
         if known.split(',').any(|tag| tag.trim().trim_start_matches("W/").as_bytes() == self.etag.as_bytes()) {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             return response;
         }
-        headers.insert(CONTENT_TYPE, mime(path));
         let (bytes, encoding) = match (self.brotli, self.gzip) {
             (Some(brotli), _) if accepts(request, "br") => (brotli, Some("br")),
             (_, Some(gzip)) if accepts(request, "gzip") => (gzip, Some("gzip")),
