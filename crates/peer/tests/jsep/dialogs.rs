@@ -58,6 +58,7 @@ fn example(seed: u64, bundle_policy: BundlePolicy) -> Peer {
         video,
         accept_simulcast: false,
         max_message_size: 65_536,
+        warp: false,
         ..Configuration::default()
     };
     Peer::with(seed, configuration)
