@@ -43,10 +43,13 @@ fn packet(kind: Kind, namespace: &str, id: Option<u64>, data: &impl Serialize) -
     Text::from_whole(Packet::Message(&message).to_string())
 }
 
+/// How an event in the namespace `/` begins.
+const EVENT: &str = "42";
+
 /// The text of an event: its name and its arguments, as a tuple. The many are of this kind, so it is written in one go.
 fn event(name_and_arguments: &impl Serialize, length: usize) -> Text {
     let mut text = Vec::with_capacity(length);
-    text.extend_from_slice(b"42");
+    text.extend_from_slice(EVENT.as_bytes());
     // What came from texts can be written to texts; if it could not, an event without a name would be the least harm.
     let written = serde_json::to_writer(&mut text, name_and_arguments).ok().and_then(|()| String::from_utf8(text).ok());
     Text::from_whole(written.unwrap_or_else(|| "42[\"\"]".to_owned()))
@@ -73,6 +76,8 @@ impl Handle {
         let now = Instant::now();
         match session.count(now, &self.relay.limits) {
             Some(Verdict::Fine) => {}
+            // No client has to say so much else than events.
+            Some(Verdict::Refuse { .. }) if !text.starts_with(EVENT) => return Err(ErrorCode::Rate),
             Some(Verdict::Refuse { tell, wait }) => {
                 app.metrics.refused("rate");
                 if tell {
