@@ -109,8 +109,9 @@ impl Handle {
         if let Some(at) = session.check(now) {
             self.look_at(session.id, at);
         }
+        let name = session.name.unwrap_or(session.id);
         let handshake = Handshake {
-            sid: session.name.unwrap_or(session.id).as_str(),
+            sid: name.as_str(),
             upgradable: session.name.is_some(),
             ping_interval: PING_INTERVAL,
             ping_timeout: PING_TIMEOUT,

@@ -148,7 +148,7 @@ impl Handle {
     /// Takes a client out of the reach of others, who are told.
     pub(super) fn depart(&self, app: &App, session: &Session) {
         session.leave(Instant::now());
-        let left = lock(&self.handle.relay.rooms).gone(session.id);
+        let left = lock(&self.relay.rooms).gone(session.id);
         for (membership, others) in left {
             self.farewell(app, session.id, &membership, &others);
         }
