@@ -112,12 +112,8 @@ impl Handle {
         match message.kind {
             Kind::Connect if here => self.enter(session),
             Kind::Connect => {
-                let why = "Invalid namespace";
-                let refusal = match session.revision {
-                    Revision::V3 => packet(Kind::ConnectError, message.namespace, None, &why),
-                    Revision::V4 => packet(Kind::ConnectError, message.namespace, None, &NoEntry { message: why }),
-                };
-                session.send(refusal);
+                let refusal = NoEntry { message: "Invalid namespace" };
+                session.send(packet(Kind::ConnectError, message.namespace, None, &refusal));
             }
             Kind::Disconnect if here => self.depart(app, session),
             Kind::Event if here && session.is_inside() => {
