@@ -3,6 +3,9 @@
 //! Each target is a function of one input that panics when a promise is broken. `cargo xtask fuzz` feeds it inputs that libFuzzer makes up; the tests of this
 //! crate feed it the seeds, among which are the inputs that once broke something.
 
+mod ice_agent;
+mod ice_mdns;
+mod ice_network;
 mod rtcp;
 mod rtp_packet;
 mod rtp_payload;
@@ -16,6 +19,9 @@ mod stun_message;
 mod turn_client;
 mod turn_server;
 
+pub use ice_agent::ice_agent;
+pub use ice_mdns::ice_mdns;
+pub use ice_network::ice_network;
 pub use rtcp::rtcp;
 pub use rtp_packet::rtp_packet;
 pub use rtp_payload::rtp_payload;
@@ -34,6 +40,9 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, in the order of their names.
 pub const TARGETS: &[Target] = &[
+    ("ice_agent", ice_agent),
+    ("ice_mdns", ice_mdns),
+    ("ice_network", ice_network),
     ("rtcp", rtcp),
     ("rtp_packet", rtp_packet),
     ("rtp_payload", rtp_payload),

@@ -25,16 +25,18 @@ pub(crate) fn run(name: &str, options: &[&str]) -> Result {
             let (parlour, _) = build("signaling")?;
             browser::script(&parlour, "bench-join.mjs", options)
         }
+        "ice" => {
+            let arguments = ["bench", "--quiet", "--package", "parlour-ice", "--bench", "ice", "--"];
+            step::run(&mut repo::cargo(&[&arguments[..], options].concat()), "See the message above.")
+        }
         "sctp" => {
-            for bench in ["cpu", "goodput"] {
-                let arguments = [&["bench", "--package", "parlour-sctp", "--bench", bench, "--"], options].concat();
-                step::run(&mut repo::cargo(&arguments), "The benchmark stopped; see above.")?;
-            }
-            Ok(())
+            let program = step("release build", || release("parlour-bench-sctp"))?;
+            let arguments = [&["--plots", "docs/plots"], options].concat();
+            step::run(&mut repo::command(".", &program.to_string_lossy(), &arguments), "See the message above.")
         }
         _ => {
             let known =
-                "`signaling`, `compat`, `join`, `sctp`, `turn`, or the name of a criterion benchmark of a crate";
+                "`signaling`, `compat`, `ice`, `join`, `sctp`, `turn`, or the name of a criterion benchmark of a crate";
             step::run(
                 &mut repo::cargo(&["bench", "--workspace", "--bench", name]),
                 &format!("There may be no such benchmark: {known}."),
@@ -48,8 +50,17 @@ pub(crate) fn soak(name: &str) -> Result {
     match name {
         "signaling" => load(&["soak"]),
         "turn" => turn(&["soak"]),
-        _ => Err(Failure::new(format!("There is no long run named `{name}`."), "Known: `signaling`, `turn`.")),
+        "ice" => sweep(),
+        _ => Err(Failure::new(format!("There is no long run named `{name}`."), "Known: `ice`, `signaling`, `turn`.")),
     }
+}
+
+/// Half a million sessions of ICE agents beside the 100,000 of the tests.
+fn sweep() -> Result {
+    let mut command =
+        repo::cargo(&["test", "--release", "--package", "parlour-ice", "--test", "sweep", "--", "--nocapture"]);
+    command.env("ICE_SWEEP_FIRST", "100000").env("ICE_SWEEP_SESSIONS", "500000");
+    step::run(&mut command, "Sessions ended wrongly; the lines above say how to run one of them alone.")
 }
 
 fn load(arguments: &[&str]) -> Result {
@@ -69,13 +80,14 @@ fn run_load(name: &str, arguments: &[&str]) -> Result {
 
 /// Builds the server and the load client as people run them: optimised.
 fn build(name: &str) -> Result<(PathBuf, PathBuf)> {
-    let package = format!("parlour-bench-{name}");
-    step("release build", || {
-        step::run(
-            &mut repo::cargo(&["build", "--release", "--package", "parlour", "--package", &package]),
-            "The binary does not compile; see above.",
-        )
-    })?;
-    let release = repo::target_dir().join("release");
-    Ok((release.join("parlour"), release.join(package)))
+    step("release build", || Ok((release("parlour")?, release(&format!("parlour-bench-{name}"))?)))
+}
+
+/// Builds the program of a package, optimised.
+fn release(package: &str) -> Result<PathBuf> {
+    step::run(
+        &mut repo::cargo(&["build", "--release", "--package", package]),
+        "The program does not compile; see above.",
+    )?;
+    Ok(repo::target_dir().join("release").join(package))
 }

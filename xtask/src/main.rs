@@ -23,10 +23,11 @@ cargo xtask COMMAND
   bench compat [--json]       the server beside Socket.IO and PeerJS's server, with those clients' own protocols
   bench turn [--json]         the relay beside coturn and a bare forwarder
   bench join [--json]         from a join to the first decoded picture, in Chromium
+  bench ice [--json]          from candidates to a pair, in virtual time; the cost of idle agents
   bench sctp [--json]         data channels' transport: CPU beside other stacks; goodput, queues, fairness on simulated paths
   bench NAME [--json]         the criterion benchmark NAME
   fuzz [TARGET] [--minutes N] every fuzz target, or one, for N CPU minutes each (default 1)
-  soak [NAME]                 long runs that look for errors and leaks; NAME is `signaling` or `turn`
+  soak [NAME]                 long runs that look for errors and leaks; NAME is `signaling`, `turn` or `ice`
 ";
 
 fn main() -> ExitCode {

@@ -1,6 +1,7 @@
 //! The programs that the tests need, and how to get them.
 
 use std::path::Path;
+use std::process::Command;
 
 use crate::repo;
 use crate::step::{self, Failure, Result};
@@ -20,7 +21,9 @@ const EMOJI: Package = Package {
     there: || Path::new("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf").is_file(),
 };
 const IPROUTE: Package = Package { name: "iproute2", there: || in_path("ip") };
+const CERTUTIL: Package = Package { name: "libnss3-tools", there: || in_path("certutil") };
 const NFTABLES: Package = Package { name: "nftables", there: || in_path("nft") };
+const PYTHON: Package = Package { name: "python3-venv", there: has_venv };
 const NODE: Package = Package { name: "nodejs", there: || in_path("node") };
 const NPM: Package = Package { name: "npm", there: || in_path("npm") };
 const UTIL_LINUX: Package = Package { name: "util-linux", there: || in_path("taskset") };
@@ -28,10 +31,14 @@ const COTURN: Package = Package { name: "coturn", there: || in_path("turnutils_u
 const COMPILER: Package = Package { name: "gcc", there: || in_path("cc") || in_path("clang") };
 const CPP_COMPILER: Package = Package { name: "g++", there: || in_path("c++") || in_path("clang++") };
 
-/// What `cargo` and its tests need: rustfmt, clippy, a C compiler, and coturn, whose clients and server ours talk to.
+/// The version of aioice that our agent is tested against.
+const AIOICE: &str = "aioice==0.13.0";
+
+/// What `cargo` and its tests need: rustfmt, clippy, a C compiler, the tools to make networks, and whom ours talk to: coturn and aioice.
 pub(crate) fn rust() -> Result {
-    install(&[COMPILER])?;
+    install(&[COMPILER, IPROUTE, NFTABLES, UTIL_LINUX])?;
     coturn()?;
+    aioice()?;
     for (tool, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
         if step::output(&mut repo::cargo(&[tool, "--version"])).is_none() {
             let remedy = format!("Install it with `rustup component add {component}`.");
@@ -51,6 +58,25 @@ pub(crate) fn coturn() -> Result {
     let _ = step::output(&mut repo::command(".", "systemctl", &["disable", "--now", "coturn"]));
     let _ = step::output(&mut repo::command(".", "service", &["coturn", "stop"]));
     Ok(())
+}
+
+/// aioice, an ICE agent in Python, in an environment of its own below the target folder, where the tests look for it.
+fn aioice() -> Result {
+    let folder = repo::target_dir().join("tools/aioice");
+    let python = folder.join("bin/python");
+    let is_there = |python: &Path| step::output(Command::new(python).args(["-c", "import aioice"])).is_some();
+    if is_there(&python) {
+        return Ok(());
+    }
+    install(&[PYTHON])?;
+    let remedy = "aioice could not be installed; see above. A Python package index must be in reach.";
+    step::run(Command::new("python3").args(["-m", "venv"]).arg(&folder), remedy)?;
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", AIOICE];
+    step::run(Command::new(&python).args(pip), remedy)
+}
+
+fn has_venv() -> bool {
+    step::output(Command::new("python3").args(["-c", "import ensurepip, venv"])).is_some()
 }
 
 /// What libFuzzer is built with.
@@ -75,7 +101,7 @@ pub(crate) fn node() -> Result {
 /// What the end-to-end tests need: both browsers, fonts, and the tools to make and cut networks.
 pub(crate) fn browsers() -> Result {
     node()?;
-    install(&[CHROMIUM, FIREFOX, FONTS, EMOJI, IPROUTE, NFTABLES, UTIL_LINUX])?;
+    install(&[CHROMIUM, FIREFOX, FONTS, EMOJI, IPROUTE, NFTABLES, UTIL_LINUX, CERTUTIL])?;
     for browser in ["chromium", "firefox-esr"] {
         let version = step::output(&mut repo::command(".", browser, &["--version"])).unwrap_or_default();
         println!("   {}", version.lines().last().unwrap_or(browser));

@@ -258,7 +258,7 @@ impl Generation {
             // A peer that moves through many addresses lives on; what it has left behind makes room.
             let unused = |(i, r): &(usize, &Remote)| {
                 r.candidate.kind == CandidateKind::PeerReflexive
-                    && !self.pairs.iter().any(|p| p.remote == *i && (p.valid || Some(p.id) == self.selected))
+                    && !self.pairs.iter().any(|p| p.remote == *i && (p.valid || p.nominating.is_some()))
             };
             let Some((index, _)) = self.remotes.iter().enumerate().find(unused) else {
                 cx.counters.refused_candidates += 1;

@@ -40,15 +40,19 @@ impl Generation {
     /// Does all that is due.
     pub(crate) fn drive(&mut self, cx: &mut Context<'_>) {
         self.watch(cx);
-        if self.remote.is_some() && !cx.config.lite {
+        let checks = self.remote.is_some() && !cx.config.lite;
+        if checks {
             self.began.get_or_insert(cx.now);
             self.send_again(cx);
             self.send_triggered(cx);
             self.send_ordinary(cx);
-            self.maintain(cx);
             self.nominate(cx);
         }
         self.select(cx);
+        if checks {
+            // Last: a pair that has just been selected may be silent already.
+            self.maintain(cx);
+        }
     }
 
     /// When [`drive`](Self::drive) has something to do.
@@ -75,7 +79,7 @@ impl Generation {
         if self.next_ordinary_pair().is_some() {
             sooner(Some(self.next_ordinary.unwrap_or(now)));
         }
-        sooner(self.nomination_due(role));
+        sooner(self.nomination_due(config, role));
         if let Some(began) = self.began.filter(|_| self.selected.is_none()) {
             let waits = [config.patience, config.patience.saturating_mul(2), crate::agent::LOST];
             waits.into_iter().map(|wait| began + wait).filter(|at| *at > now).for_each(|at| sooner(Some(at)));
@@ -180,7 +184,8 @@ impl Generation {
         let Some(route) = self.route(pair, cx.transports) else { return self.open_stream(cx, index) };
 
         let transaction = TransactionId::random(cx.rng);
-        let nomination = pair.nominating.filter(|_| *cx.role == Role::Controlling);
+        // Said again with each check: the other side may have had no room for the pair when it heard it first.
+        let nomination = pair.nominating.or(pair.nominated).filter(|_| *cx.role == Role::Controlling);
         cx.scratch.clear();
         let mut writer = MessageWriter::new(cx.scratch, Class::Request, Method::BINDING, transaction);
         writer.put(&Username(&remote.username));
@@ -205,10 +210,10 @@ impl Generation {
         }
         writer.integrity(&remote.credentials.key);
         writer.fingerprint();
-        if writer.finish().is_err() {
-            return;
+        // What cannot be sent counts as sent and lost, so that it has its next turn like any other.
+        if writer.finish().is_ok() {
+            cx.transports.send(route, cx.scratch);
         }
-        cx.transports.send(route, cx.scratch);
 
         let Some(pair) = self.pairs.get_mut(index) else { return };
         pair.remember(Sent { id: transaction, at: cx.now, role: *cx.role, nomination });
@@ -346,6 +351,10 @@ impl Generation {
         self.triggered.retain(|queued| *queued != id);
         self.schedule_next_check(cx, index);
         self.settle_nomination(cx, index, sent);
+        // An earlier check was answered and not the one that nominates: that one must still be sent again.
+        if let Some(pair) = self.pairs.get_mut(index).filter(|pair| pair.nominating.is_some()) {
+            pair.live.probing = Some(cx.now);
+        }
     }
 
     /// When a pair that was just answered is asked again.

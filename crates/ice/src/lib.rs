@@ -66,6 +66,7 @@ mod consent;
 mod credentials;
 mod data;
 mod event;
+pub mod framing;
 mod gathering;
 mod interface;
 mod liveness;

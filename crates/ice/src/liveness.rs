@@ -9,6 +9,8 @@ const IDLE_DEATH: Duration = Duration::from_millis(2_500);
 const FLOWING: Duration = Duration::from_secs(2);
 /// Packets further apart are not of one stream of media.
 const PAUSE: Duration = Duration::from_millis(500);
+/// Packets closer together are of one burst, as the packets of a picture are.
+const BURST: Duration = Duration::from_millis(5);
 /// The selected pair is left behind if something came by another one so much later.
 const LEFT_BEHIND: Duration = Duration::from_millis(150);
 /// How soon silence is looked into while only this side sends.
@@ -33,11 +35,13 @@ pub(crate) struct Liveness {
     pub(crate) received_at: Option<Instant>,
     pub(crate) data_received_at: Option<Instant>,
     pub(crate) data_sent_at: Option<Instant>,
-    /// Smoothed time between packets of the other side.
+    /// Smoothed time between bursts of the other side, and when the last burst began.
     interval: Option<Duration>,
+    burst_at: Option<Instant>,
     pub(crate) last_check: Option<Instant>,
-    /// Since when checks are unanswered.
+    /// Since when checks are unanswered, and how many.
     pub(crate) probing: Option<Instant>,
+    unanswered: u32,
     /// The next check for consent, or to keep a backup.
     pub(crate) next_check: Option<Instant>,
     /// Until when the other side has agreed to be sent to.
@@ -49,10 +53,11 @@ pub(crate) struct Liveness {
 impl Liveness {
     /// A packet of the application came.
     pub(crate) fn received_data(&mut self, now: Instant) {
-        if let Some(before) = self.data_received_at {
-            let gap = now.saturating_duration_since(before);
+        let gap = self.burst_at.map(|before| now.saturating_duration_since(before));
+        if gap.is_none_or(|gap| gap > BURST) {
+            self.burst_at = Some(now);
             // A longer one is a pause, and says nothing about the pace of media.
-            if gap <= PAUSE {
+            if let Some(gap) = gap.filter(|gap| *gap <= PAUSE) {
                 self.interval = Some(self.interval.map_or(gap, |mean| (mean * 7 + gap) / 8));
             }
         }
@@ -68,6 +73,7 @@ impl Liveness {
         self.samples = self.samples.saturating_add(1);
         self.received_at = Some(now);
         self.probing = None;
+        self.unanswered = 0;
         self.dead = false;
         self.consent_until = Some(now + consent);
     }
@@ -76,11 +82,13 @@ impl Liveness {
     pub(crate) fn checked(&mut self, now: Instant) {
         self.last_check = Some(now);
         self.probing = self.probing.or(Some(now));
+        self.unanswered = self.unanswered.saturating_add(1);
     }
 
     /// Nothing is asked of the pair any more.
     pub(crate) fn stop(&mut self) {
         self.probing = None;
+        self.unanswered = 0;
         self.next_check = None;
         self.consent_until = None;
         self.dead = false;
@@ -90,12 +98,17 @@ impl Liveness {
         self.rtt.rtt().unwrap_or(otherwise)
     }
 
-    /// Time between unanswered checks: nobody can answer sooner than a round trip.
+    /// Time between unanswered checks. Nobody can answer the first one sooner than in a round trip; when that is over,
+    /// only several more in quick succession tell loss from death.
     pub(crate) fn probe_interval(&self) -> Duration {
-        if self.dead {
-            return Duration::from_millis(500);
+        let ms = Duration::from_millis;
+        let rtt = self.rtt_or(ms(100));
+        match self.unanswered {
+            _ if self.dead => ms(500),
+            0..=1 => (rtt * 3 / 2).clamp(ms(50), ms(500)),
+            2..=8 => (rtt / 2).clamp(ms(50), ms(150)),
+            _ => ms(500),
         }
-        (self.rtt_or(Duration::from_millis(100)) * 3 / 2).clamp(Duration::from_millis(50), Duration::from_millis(500))
     }
 
     fn is_flowing(&self, now: Instant) -> bool {
@@ -162,6 +175,20 @@ mod tests {
         live.next_check = Some(now + Duration::from_secs(5));
         assert_eq!(live.due(now + 30 * MS, true), Some(now + Duration::from_secs(5)));
         assert_eq!(live.dies_at(now + 30 * MS), None);
+    }
+
+    #[test]
+    fn a_single_burst_promises_nothing_and_pictures_promise_the_next_one() {
+        let mut now = Instant::now();
+        let mut live = Liveness::default();
+        (0..10).for_each(|n| live.received_data(now + MS * n / 10));
+        assert!(!live.is_left_behind(now + 10_000 * MS), "nothing says that more was to come");
+        for _ in 0..20 {
+            now += 33 * MS;
+            (0..10).for_each(|n| live.received_data(now + MS * n / 10));
+        }
+        assert_eq!(live.expects_within(), Some(QUIET_LEAST));
+        assert!(live.is_left_behind(now + 200 * MS));
     }
 
     #[test]

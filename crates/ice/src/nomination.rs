@@ -5,7 +5,7 @@
 
 use crate::candidate::CandidateKind;
 use crate::checklist::{Context, Generation};
-use crate::config::Role;
+use crate::config::{Config, Role};
 use crate::event::Event;
 use crate::pair::{Pair, PairId, PairState, Sent};
 use crate::transport::Base;
@@ -28,8 +28,9 @@ impl Generation {
         nominated.max_by_key(|pair| (pair.nominated, pair.priority))
     }
 
-    fn renominates(&self, cx: &Context<'_>) -> bool {
-        cx.config.renomination && self.remote.as_ref().is_some_and(|remote| remote.options.renominates())
+    /// Whether a nomination may be followed by another one.
+    fn renominates(&self, config: &Config) -> bool {
+        config.renomination && self.remote.as_ref().is_some_and(|remote| remote.options.renominates())
     }
 
     /// Nominates, if it is time to (controlling side).
@@ -38,7 +39,7 @@ impl Generation {
             return;
         }
         let Some(best) = self.best(cx) else { return };
-        let moves = self.renominates(cx);
+        let moves = self.renominates(cx.config);
         let now = cx.now;
         let target = match self.nominated().map(|pair| (pair.id, pair.is_alive())) {
             Some((id, _)) if id == best => None,
@@ -60,7 +61,7 @@ impl Generation {
     }
 
     /// When [`nominate`](Self::nominate) should look again although nothing has happened.
-    pub(crate) fn nomination_due(&self, role: Role) -> Option<Instant> {
+    pub(crate) fn nomination_due(&self, config: &Config, role: Role) -> Option<Instant> {
         if role != Role::Controlling || self.nominated().is_some() {
             return None;
         }
@@ -68,8 +69,7 @@ impl Generation {
             return None;
         }
         let best = self.pairs.iter().filter(|pair| pair.is_alive()).max_by_key(|pair| pair.priority)?;
-        let moves = self.remote.as_ref().is_some_and(|remote| remote.options.renominates());
-        self.ready_at(best.id, moves)
+        self.ready_at(best.id, self.renominates(config))
     }
 
     /// From when on a valid pair may be nominated: at once if no better one can come, else after a while that its
@@ -209,7 +209,7 @@ impl Generation {
     /// With a pair nominated, worse ones need no checks any more (RFC 8445 §8.1.2), but for a few that stand ready in
     /// case it dies: of another base or another kind of path.
     fn park_others(&mut self, cx: &mut Context<'_>, id: PairId) {
-        let moves = self.renominates(cx) || *cx.role == Role::Controlled;
+        let moves = self.renominates(cx.config) || *cx.role == Role::Controlled;
         let Some(chosen) = self.pair(id) else { return };
         let (priority, local, class) = (chosen.priority, chosen.local, self.class(chosen, cx));
         let mut backups: Vec<(PairId, u64)> = self

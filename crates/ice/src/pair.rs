@@ -46,7 +46,7 @@ pub(crate) struct Sent {
 }
 
 /// How many checks of a pair are remembered.
-const MAX_SENT: usize = 16;
+const MAX_SENT: usize = 64;
 
 /// Counters of a pair (W3C webrtc-stats, RTCIceCandidatePairStats).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

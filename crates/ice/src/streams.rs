@@ -3,8 +3,9 @@
 use crate::agent::Agent;
 use crate::data::Received;
 use crate::event::Event;
+use crate::framing::unframe;
 use crate::requests::Arrival;
-use crate::tcp::{Purpose, Stream, StreamState, unframe};
+use crate::tcp::{Purpose, Stream, StreamState};
 use crate::transport::{Base, Route, StreamId};
 use parlour_stun::{FrameLength, Message, frame_length};
 use std::net::SocketAddr;

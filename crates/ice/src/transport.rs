@@ -172,7 +172,7 @@ impl Transports {
             }
             Route::Stream(id) => {
                 let open = self.streams.get(&id).is_some_and(Stream::is_open);
-                open && self.outbox.push(Via::Stream(id), |out| crate::tcp::frame(message, out))
+                open && self.outbox.push(Via::Stream(id), |out| crate::framing::frame(message, out))
             }
         }
     }
@@ -191,7 +191,7 @@ impl Transports {
             }
             Route::Stream(id) => {
                 let open = self.streams.get(&id).is_some_and(Stream::is_open);
-                (open && crate::tcp::frame(message, out)).then_some(Via::Stream(id))
+                (open && crate::framing::frame(message, out)).then_some(Via::Stream(id))
             }
         }
     }

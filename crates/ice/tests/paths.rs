@@ -273,3 +273,102 @@ fn a_second_interface_is_used_when_the_first_one_goes() {
         assert!(gap(&world, side, changed) <= 500 * MS, "side {side}: {:?}", gap(&world, side, changed));
     }
 }
+
+#[test]
+fn a_turn_server_that_starts_anew_costs_seconds_and_not_the_session() {
+    for servers in [Servers::TurnUdp, Servers::All] {
+        let sides = match servers {
+            Servers::TurnUdp => [0, 1].map(|_| Access::Nat(NatSpec::symmetric())),
+            _ => [Access::Tcp443, Access::Nat(NatSpec::symmetric())],
+        };
+        let [left, right] = sides;
+        let topology = Topology { rtt: 40 * MS, ..Topology::new(left, right) };
+        let mut world = call(8, &topology, servers);
+        media(&mut world, Duration::from_secs(6), &[0, 1]);
+        assert!(world.peers.iter().any(world::Peer::is_relayed));
+        let restarted = world.net.elapsed();
+        let host = world.turn.host;
+        world.net.apply(Change::HostRestart { host });
+        media(&mut world, Duration::from_secs(8), &[0, 1]);
+        for side in [0, 1] {
+            let silence = gap(&world, side, restarted);
+            assert!(silence <= Duration::from_secs(3), "{servers:?}, side {side}: {silence:?}");
+        }
+        assert!(world.agreed());
+    }
+}
+
+#[test]
+fn a_network_that_goes_right_after_a_restart_leaves_no_timer_behind() {
+    let mut world = call(9, &Topology::new(Access::Open, Access::Open), Servers::None);
+    world.restart(0);
+    world.run_for(Duration::from_secs(1));
+    let (host, now) = (world.peers[0].host, world.now());
+    for socket in std::mem::take(&mut world.peers[0].sockets) {
+        world.peers[0].agent.remove_socket(now, socket);
+    }
+    world.flush(0);
+    // The world refuses timers that are due again at once: the old generation's end must not be one.
+    world.run_for(Duration::from_secs(20));
+    assert!(!world.send_data(0, b"\x80 no way out"));
+    let (now, own) = (world.now(), world.net.addresses(host)[0]);
+    world.bind(now, 0, own);
+    world.flush(0);
+    world.run_for(Duration::from_secs(3));
+    assert!(world.agreed(), "and the session comes back when the network does");
+}
+
+/// A relayed session moves to a direct path, which dies soon after, and comes back to the relay. With `busy`, a check of
+/// another pair goes 2 ms before that time, so that pacing forbids one at that very instant. The time at which the
+/// direct path is declared dead.
+fn die_soon_after_a_move(busy: Option<Duration>) -> Duration {
+    let homes = Topology::nats(NatSpec::port_restricted(), NatSpec::port_restricted());
+    let mut world = World::new(11, &Topology { rtt: 40 * MS, ..homes }, configs(Servers::TurnUdp));
+    let blocked: Vec<_> = (1..=2).map(|n| ip(&format!("203.0.113.{n}"))).collect();
+    let no_direct = move || -> Option<parlour_netsim::Filter> {
+        let blocked = blocked.clone();
+        Some(Box::new(move |p: &parlour_netsim::Packet| {
+            !(blocked.contains(&p.src.ip()) && blocked.contains(&p.dst.ip()))
+        }))
+    };
+    world.net.set_filter(no_direct());
+    world.start(0);
+    world.start(1);
+    let until = world.now() + Duration::from_secs(5);
+    assert!(world.run_until(until, World::both_nominated));
+    media(&mut world, Duration::from_secs(1), &[0, 1]);
+    world.net.set_filter(None);
+    while world.peers.iter().any(Peer::is_relayed) {
+        assert!(world.net.elapsed() < Duration::from_secs(20), "the direct path is found");
+        media(&mut world, 20 * MS, &[0, 1]);
+    }
+    media(&mut world, 100 * MS, &[0, 1]);
+    world.net.set_filter(no_direct());
+    let cut_at = world.net.elapsed();
+    while noticed(&world, 0, cut_at).is_none() {
+        assert!(world.net.elapsed() - cut_at < Duration::from_secs(3));
+        for side in [0, 1] {
+            world.send_data(side, &[0x80; 100]);
+        }
+        let end = world.net.elapsed() + 20 * MS;
+        if let Some(at) = busy.map(|at| at - 2 * MS).filter(|at| (world.net.elapsed()..end).contains(at)) {
+            world.run_for(at - world.net.elapsed());
+            let now = world.now();
+            let candidate = parlour_ice::Candidate::host("198.51.100.9:4000".parse().unwrap());
+            world.peers[0].agent.add_remote_candidate(now, candidate, None);
+            world.flush(0);
+        }
+        world.run_for(end - world.net.elapsed());
+    }
+    let dead_at = cut_at + noticed(&world, 0, cut_at).unwrap();
+    media(&mut world, Duration::from_secs(3), &[0, 1]);
+    assert!(world.peers.iter().all(Peer::is_relayed) && world.agreed());
+    dead_at
+}
+
+#[test]
+fn a_direct_path_that_dies_soon_after_it_was_found_gives_way_to_the_relay_even_while_checks_are_paced() {
+    let dead_at = die_soon_after_a_move(None);
+    // The world refuses a timer that is due again when it has just been handled.
+    assert_eq!(die_soon_after_a_move(Some(dead_at)), dead_at);
+}

@@ -281,3 +281,70 @@ fn statistics_show_the_selected_pair_its_counters_and_round_trips() {
     assert_eq!(pair.current_round_trip_time, Some(20 * MS));
     assert_eq!(stats.state, ConnectionState::Completed);
 }
+
+#[test]
+fn only_one_side_can_move_and_the_other_waits_its_turn_to_nominate() {
+    for plain in [0, 1] {
+        let mut configs = configs(Servers::TurnUdp);
+        configs[plain].renomination = false;
+        let topology = Topology { rtt: 100 * MS, ..Topology::nats(NatSpec::port_restricted(), NatSpec::full_cone()) };
+        let world = connect(World::new(12, &topology, configs));
+        assert!(!world.peers[0].is_relayed(), "it waited for the direct path");
+    }
+}
+
+#[test]
+fn with_both_families_ipv6_is_taken_and_ipv4_where_it_leads_nowhere_rfc_8421() {
+    for broken in [false, true] {
+        let mut world = World::new(13, &Topology::new(Access::Open, Access::Open), configs(Servers::None));
+        for side in [0, 1] {
+            let host = world.peers[side].host;
+            let (port, v4) = (world.net.ports_of(host)[0], world.net.addresses(host)[0]);
+            let addresses = vec![v4, ip(&format!("2600::{}", side + 1))];
+            world.net.apply(parlour_netsim::Change::Addresses { port, addresses });
+        }
+        if broken {
+            world.net.set_filter(Some(Box::new(|packet| packet.dst.is_ipv4())));
+        }
+        let world = connect(world);
+        for peer in &world.peers {
+            let (local, remote, _) = peer.selected().unwrap();
+            assert!(local.address.socket().unwrap().is_ipv4() == broken, "{local:?}");
+            assert!(remote.address.socket().unwrap().is_ipv4() == broken);
+            assert!(peer.selected_at().unwrap() <= 100 * MS, "neither waits for the other");
+        }
+    }
+}
+
+#[test]
+fn address_policies_show_less_and_less_rfc_8828_5_2() {
+    use CandidateKind::*;
+    let shown = |address_policy: AddressPolicy| {
+        let mut configs = configs(Servers::All);
+        configs[0].address_policy = address_policy;
+        let topology = Topology::nats(NatSpec::port_restricted(), NatSpec::port_restricted());
+        let mut world = World::new(14, &topology, configs);
+        let host = world.peers[0].host;
+        let (port, first) = (world.net.ports_of(host)[0], world.net.addresses(host)[0]);
+        let second = ip("192.168.1.66");
+        world.net.apply(parlour_netsim::Change::Addresses { port, addresses: vec![first, second] });
+        let now = world.now();
+        let taken = [(first, true), (second, false)].map(|(address, default_route)| {
+            let interface = Interface { default_route, ..Interface::new(address) };
+            let socket = Socket { interface, ..Socket::new(std::net::SocketAddr::new(address, 5_000)) };
+            world.peers[0].agent.add_socket(now, socket)
+        });
+        world.flush(0);
+        world.run_for(Duration::from_secs(12));
+        let candidates: Vec<_> = world.peers[0].agent.local_candidates().cloned().collect();
+        let private = candidates.iter().any(|c| c.related.is_some_and(|r| r.ip() == first));
+        let mut kinds: Vec<_> = candidates.iter().map(|c| c.kind).collect();
+        kinds.sort();
+        kinds.dedup();
+        (taken, kinds, private)
+    };
+    assert_eq!(shown(AddressPolicy::AllInterfaces), ([true, true], vec![Host, ServerReflexive, Relayed], true));
+    assert_eq!(shown(AddressPolicy::DefaultRoute), ([true, false], vec![Host, ServerReflexive, Relayed], true));
+    assert_eq!(shown(AddressPolicy::PublicOnly), ([true, false], vec![ServerReflexive, Relayed], false));
+    assert_eq!(shown(AddressPolicy::ForceProxy), ([true, false], vec![Relayed], false));
+}

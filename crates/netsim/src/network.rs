@@ -59,6 +59,8 @@ pub enum Event {
     Tcp(ConnectionId, TcpEvent),
     /// The host's addresses changed, by the timeline.
     AddressesChanged,
+    /// The host has started anew, by the timeline.
+    Restarted,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,9 +123,12 @@ pub type Filter = Box<dyn FnMut(&Packet) -> bool + Send>;
 
 /// The whole network, in virtual time.
 ///
+/// If a test fails while it is there, it prints its seed.
+///
 /// Nothing happens by itself: [`Network::poll`] moves time on, at most to the instant given, and returns at each event that a host sees, so that the code under
 /// test can answer at that very instant.
 pub struct Network {
+    seed: u64,
     epoch: Instant,
     now: Duration,
     heap: BinaryHeap<Reverse<(Duration, u64, usize)>>,
@@ -146,10 +151,23 @@ impl std::fmt::Debug for Network {
     }
 }
 
+impl Drop for Network {
+    /// A run that fails says how to see it again.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!(
+                "the network had the seed {} and failed after {:?}: the same seed fails again",
+                self.seed, self.now
+            );
+        }
+    }
+}
+
 impl Network {
     /// An empty network. All that happens in it follows from `seed` and from what is done to it.
     pub fn new(seed: u64) -> Self {
         Network {
+            seed,
             epoch: Instant::now(),
             now: Duration::ZERO,
             heap: BinaryHeap::new(),
@@ -398,6 +416,11 @@ impl Network {
             Change::Link { port, direction, up } => self.link_mut(port.0, direction).up = up,
             Change::LinkSpec { port, direction, spec } => self.link_mut(port.0, direction).set_spec(spec),
             Change::Addresses { port, addresses } => self.readdress(port.0, addresses),
+            Change::HostRestart { host } => {
+                self.hosts[host.0].bound = None;
+                self.hosts[host.0].kernel.restart();
+                self.out.push_back((host, Event::Restarted));
+            }
             Change::NatReboot { router, pool } => self.reboot(router.0, pool),
             Change::NatSpec { router, spec } => {
                 if let Some(nat) = &mut self.routers[router.0].nat {

@@ -137,6 +137,11 @@ impl Kernel {
         self.listeners.push(address);
     }
 
+    /// Forgets everything but which names were used.
+    pub(crate) fn restart(&mut self) {
+        *self = Self { next: self.next, ..Self::default() };
+    }
+
     pub(crate) fn poll(&mut self) -> Option<Action> {
         self.actions.pop_front()
     }

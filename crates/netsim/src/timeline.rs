@@ -1,6 +1,6 @@
 //! What a script may do to the network while it runs.
 
-use crate::{Direction, Firewall, LinkSpec, NatSpec, PortId, RouterId};
+use crate::{Direction, Firewall, HostId, LinkSpec, NatSpec, PortId, RouterId};
 use std::net::IpAddr;
 
 /// One change, done at once by [`crate::Network::apply`] or later by [`crate::Network::schedule`].
@@ -37,6 +37,12 @@ pub enum Change {
         router: RouterId,
         /// Its outer addresses from now on; `None` keeps them.
         pool: Option<Vec<IpAddr>>,
+    },
+    /// A host starts anew: its listeners and TCP connections are gone without a word, and the other ends hear of it when
+    /// they send next. The host sees [`crate::Event::Restarted`]; what its programs have forgotten is theirs to say.
+    HostRestart {
+        /// Which host.
+        host: HostId,
     },
     /// A NAT behaves in another way from now on; mappings stay.
     NatSpec {

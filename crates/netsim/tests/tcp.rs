@@ -120,3 +120,22 @@ fn a_firewall_for_port_443_lets_nothing_else_out() {
     let expected = [(ann, Event::Tcp(free, TcpEvent::Connected)), (ann, Event::Tcp(shut, TcpEvent::TimedOut))];
     assert_eq!(seen, expected);
 }
+
+#[test]
+fn a_restarted_host_knows_its_connections_no_more_and_the_other_end_hears_of_it_when_it_sends() {
+    let (mut net, a, b) = pair(LinkSpec::delay(25 * MS));
+    net.tcp_listen(b, at(B));
+    let id = net.tcp_connect(a, at(A), at(B));
+    let until = net.now() + Duration::from_secs(1);
+    while net.poll(until).is_some() {}
+    net.schedule(10 * MS, Change::HostRestart { host: b });
+    let until = net.now() + Duration::from_secs(5);
+    assert_eq!(net.poll(until), Some((b, Event::Restarted)));
+    assert_eq!(net.poll(until), None, "nobody says goodbye");
+    net.tcp_send(a, id, b"still there?");
+    let until = net.now() + Duration::from_secs(5);
+    assert_eq!(net.poll(until), Some((a, Event::Tcp(id, TcpEvent::Reset))));
+    net.tcp_connect(a, at(A), at(B));
+    let until = net.now() + Duration::from_secs(5);
+    assert!(matches!(net.poll(until), Some((_, Event::Tcp(_, TcpEvent::Reset)))), "nobody listens until told to");
+}

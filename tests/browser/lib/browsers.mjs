@@ -1,8 +1,11 @@
 // One face for both drivers: Playwright for Chromium, Puppeteer (WebDriver BiDi) for Firefox.
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { chromium as playwright } from 'playwright-core';
 import puppeteer from 'puppeteer-core';
+import { atExit } from './cleanup.mjs';
 import { here, out } from './out.mjs';
 import { instrument } from './page-script.mjs';
 import { movingPicture, sound } from './media.mjs';
@@ -51,6 +54,7 @@ export const openPages = () => [...open];
  * - `hue` colours the picture of `file`.
  * - `netns` (Chromium): the network namespace it lives in.
  * - `args` (Chromium), `prefs` (Firefox): more of its own settings.
+ * - `ca` (Firefox): a file with the certificate of an authority that it trusts.
  */
 export async function launch(kind, options = {}) {
   try {
@@ -86,10 +90,20 @@ async function launchChromium({ devices = 'fake', prompt = 'grant', hue = 'red',
   };
 }
 
-async function launchFirefox({ prefs = {} } = {}) {
+/** A profile of Firefox that trusts the authority whose certificate is in the file `ca`: TURN by TLS has no page that could vouch for one. */
+function trusting(ca) {
+  const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'parlour-firefox-'));
+  for (const args of [['-N', '--empty-password'], ['-A', '-n', 'parlour', '-t', 'C,,', '-i', ca]]) {
+    execFileSync('certutil', ['-d', `sql:${profile}`, ...args]);
+  }
+  atExit(() => fs.rmSync(profile, { recursive: true, force: true }));
+  return profile;
+}
+
+async function launchFirefox({ prefs = {}, ca } = {}) {
   const browser = await puppeteer.launch({
     browser: 'firefox', executablePath: FIREFOX, headless: true, timeout: LAUNCH_TIMEOUT, protocolTimeout: LAUNCH_TIMEOUT,
-    acceptInsecureCerts: true, extraPrefsFirefox: { ...FIREFOX_PREFS, ...prefs },
+    acceptInsecureCerts: !ca, ...(ca && { userDataDir: trusting(ca) }), extraPrefsFirefox: { ...FIREFOX_PREFS, ...prefs },
   });
   return {
     kind: 'firefox',

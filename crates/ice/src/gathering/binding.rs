@@ -96,6 +96,13 @@ impl Agent {
         }
     }
 
+    /// Servers that did not answer get another chance.
+    pub(crate) fn ask_silent_servers(&mut self, now: Instant) {
+        for binding in self.gathering.bindings.iter_mut().filter(|binding| binding.state == State::Silent) {
+            *binding = Binding::new(now, binding.local, binding.server);
+        }
+    }
+
     /// Takes a server's answer; `false` if the message is none.
     pub(crate) fn handle_binding(
         &mut self,

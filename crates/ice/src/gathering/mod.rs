@@ -51,7 +51,8 @@ pub(crate) struct Gathering {
     foundations: Vec<(CandidateKind, IpAddr, Option<SocketAddr>, bool)>,
     nat64: nat64::Discovery,
     next_relay: u32,
-    next_preference: u16,
+    /// The next rank among sockets of IPv4 and of IPv6: both families take turns (RFC 8421 §4).
+    next_rank: [u16; 2],
 }
 
 impl Gathering {
@@ -66,6 +67,14 @@ impl Gathering {
 
     pub(crate) fn has_loopback(&self) -> bool {
         self.sockets.iter().any(|socket| socket.local.ip().is_loopback())
+    }
+
+    fn take_rank(&mut self, local: SocketAddr) -> u16 {
+        let [v4, v6] = &mut self.next_rank;
+        let next = if local.is_ipv4() { v4 } else { v6 };
+        let rank = *next;
+        *next = rank.saturating_add(2);
+        rank
     }
 
     /// One number for each combination that RFC 8445 §5.1.1.3 tells apart; it says nothing about addresses.
@@ -89,8 +98,7 @@ impl Agent {
             return known;
         }
         self.gathering.sockets.push(socket.clone());
-        let rank = self.gathering.next_preference;
-        self.gathering.next_preference = rank.saturating_add(2);
+        let rank = self.gathering.take_rank(socket.local);
         let preference = preference(&socket.interface, rank, socket.local.is_ipv4());
         if self.config.address_policy.allows_udp() {
             self.add_host(now, &socket, Base::Udp(socket.local), preference);
@@ -111,8 +119,7 @@ impl Agent {
     /// Tells that a TCP listener is there: connections that it accepts go to
     /// [`accept_stream`](Self::accept_stream).
     pub fn add_listener(&mut self, now: Instant, socket: Socket) {
-        let rank = self.gathering.next_preference;
-        self.gathering.next_preference = rank.saturating_add(2);
+        let rank = self.gathering.take_rank(socket.local);
         let preference = preference(&socket.interface, rank, socket.local.is_ipv4());
         self.add_host(now, &socket, Base::Tcp(socket.local, TcpType::Passive), preference);
         self.advance(now);
@@ -120,8 +127,7 @@ impl Agent {
 
     /// Offers a port from which connections are opened while the other side opens one to it (RFC 6544 §4.1).
     pub fn add_simultaneous_open(&mut self, now: Instant, socket: Socket) {
-        let rank = self.gathering.next_preference;
-        self.gathering.next_preference = rank.saturating_add(2);
+        let rank = self.gathering.take_rank(socket.local);
         let preference = preference(&socket.interface, rank, socket.local.is_ipv4());
         self.add_host(now, &socket, Base::Tcp(socket.local, TcpType::SimultaneousOpen), preference);
         self.advance(now);

@@ -28,6 +28,16 @@ const RETRANSMIT: RetransmitPolicy = RetransmitPolicy {
 /// A connection that the network swallows would be tried for minutes.
 const DEADLINE: Duration = Duration::from_secs(10);
 
+/// A packet that is lost while a connection is made costs a second and more. So another one is tried beside it: if this
+/// one is not open, or has brought nothing, after so long.
+const SLOW_TO_OPEN: Duration = Duration::from_millis(400);
+const SLOW_TO_ALLOCATE: Duration = Duration::from_millis(1_200);
+/// Connections to a server that are tried at a time.
+const CONNECTIONS: usize = 6;
+
+/// An allocation that ends sooner is not asked for again: its server would only end the next one too.
+const SHORT_LIFE: Duration = Duration::from_secs(5);
+
 /// Whether a relay at `own` can serve the candidate at `peer`: a public relay reaches no private address.
 pub(crate) fn serves(own: SocketAddr, peer: SocketAddr) -> bool {
     own.is_ipv4() == peer.is_ipv4() && own != peer && (is_public(peer.ip()) || !is_public(own.ip()))
@@ -47,8 +57,14 @@ pub(crate) struct Relay {
     /// Which server of the configuration it is.
     index: usize,
     pending: bool,
+    /// The name in the server's certificate.
+    tls: Option<String>,
+    /// When to try another connection beside this one.
+    beside: Option<Instant>,
     /// When a wish that nobody has fulfilled is given up.
     deadline: Instant,
+    /// When it was asked for.
+    asked: Instant,
     preference: u16,
     network_id: u16,
     cost: u16,
@@ -58,7 +74,8 @@ impl Relay {
     /// When it has something to do.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let deadline = self.pending.then_some(self.deadline);
-        [self.client.poll_timeout(), deadline].into_iter().flatten().min()
+        let beside = self.beside.filter(|_| self.pending);
+        [self.client.poll_timeout(), deadline, beside].into_iter().flatten().min()
     }
 
     pub(crate) fn is_pending(&self) -> bool {
@@ -90,7 +107,7 @@ impl Agent {
             (ServerAddress::Socket(address), Transport::Tls) => Some(address.ip().to_string()),
             _ => None,
         };
-        self.begin_relay(now, socket, config, index, tls);
+        self.begin_relay(now, socket, config, index, tls, now + DEADLINE);
     }
 
     fn begin_relay(
@@ -100,6 +117,7 @@ impl Agent {
         config: client::Config,
         index: usize,
         tls: Option<String>,
+        deadline: Instant,
     ) {
         self.gathering.next_relay = self.gathering.next_relay.wrapping_add(1);
         let id = RelayId(self.gathering.next_relay);
@@ -107,7 +125,7 @@ impl Agent {
         let stream = transport.is_stream().then(|| {
             let stream = self.transports.add_stream(Stream::connecting(Purpose::Relay(id), server));
             let local = Some(SocketAddr::new(socket.local.ip(), 0));
-            self.events.push_back(Event::OpenStream { stream, local, remote: server, tls });
+            self.events.push_back(Event::OpenStream { stream, local, remote: server, tls: tls.clone() });
             stream
         });
         let rank = u16::try_from(self.transports.relays.len()).unwrap_or(u16::MAX).min(1_000);
@@ -121,7 +139,10 @@ impl Agent {
             transport,
             index,
             pending: true,
-            deadline: now + DEADLINE,
+            tls,
+            beside: stream.map(|_| now + SLOW_TO_OPEN),
+            deadline,
+            asked: now,
             preference,
             network_id: socket.interface.network_id,
             cost: socket.interface.kind.cost(),
@@ -150,7 +171,39 @@ impl Agent {
                 self.report(id, &Failure::Timeout);
                 self.drop_relay(now, id);
             }
+            if self.transports.relays.get(&id).is_some_and(|relay| relay.beside.is_some_and(|at| at <= now)) {
+                self.connect_beside(now, id);
+            }
         }
+    }
+
+    /// A connection is slow to come about: tries another one, unless it is only the server that takes its time.
+    fn connect_beside(&mut self, now: Instant, id: RelayId) {
+        let tried = self.like(id).count() + 1;
+        let Some(relay) = self.transports.relays.get_mut(&id) else { return };
+        let open = relay.stream.and_then(|id| self.transports.streams.get(&id)).is_some_and(Stream::is_open);
+        let slow = relay.asked + SLOW_TO_ALLOCATE;
+        relay.beside = (open && slow > now).then_some(slow);
+        if relay.beside.is_some() || !relay.pending || tried >= CONNECTIONS {
+            return;
+        }
+        let (config, index, tls, deadline) =
+            (relay.client.config().clone(), relay.index, relay.tls.clone(), relay.deadline);
+        let interface = relay.interface;
+        if let Some(socket) = self.gathering.sockets.iter().find(|socket| socket.local.ip() == interface).cloned() {
+            self.begin_relay(now, &socket, config, index, tls, deadline);
+        }
+    }
+
+    /// The other connections to the server of a relay, from the same interface.
+    fn like(&self, id: RelayId) -> impl Iterator<Item = RelayId> {
+        let of = |relay: &Relay| (relay.index, relay.interface, relay.server);
+        let this = self.transports.relays.get(&id).map(of);
+        self.transports
+            .relays
+            .iter()
+            .filter(move |(other, relay)| **other != id && Some(of(relay)) == this)
+            .map(|(id, _)| *id)
     }
 
     /// Sends what the clients want sent.
@@ -169,7 +222,7 @@ impl Agent {
             client::Event::TryAlternate { server, domain } => self.redirected(now, id, server, domain),
             client::Event::Closed(failure) => {
                 self.report(id, &failure);
-                self.forget_relay(now, id);
+                self.replace_relay(now, id);
             }
             _ => {}
         }
@@ -205,6 +258,9 @@ impl Agent {
         }
         if transport == Transport::Udp {
             self.drop_slower(now, index, server.ip(), interface);
+        } else {
+            let others: Vec<RelayId> = self.like(id).collect();
+            others.into_iter().for_each(|other| self.drop_relay(now, other));
         }
     }
 
@@ -258,7 +314,7 @@ impl Agent {
         let socket = self.gathering.sockets.iter().find(|socket| Some(socket.local) == local).cloned();
         self.forget_relay(now, id);
         match (config, socket) {
-            (Ok(config), Some(socket)) => self.begin_relay(now, &socket, config, index, domain),
+            (Ok(config), Some(socket)) => self.begin_relay(now, &socket, config, index, domain, now + DEADLINE),
             (Err(refused), _) => {
                 self.events.push_back(Event::GatheringError { server, code: 300, reason: refused.to_string() })
             }
@@ -266,7 +322,63 @@ impl Agent {
         }
     }
 
+    /// Asks all relays whether they still stand: nothing comes by the selected pair any more.
+    pub(crate) fn verify_relays(&mut self, now: Instant) {
+        self.transports.relays.values_mut().for_each(|relay| relay.client.verify(now));
+        self.flush_relays();
+    }
+
+    /// A relay is gone. If it has served, as when its server was started anew, another one is asked for.
+    fn replace_relay(&mut self, now: Instant, id: RelayId) {
+        let served = |relay: &&Relay| !relay.pending && relay.asked + SHORT_LIFE <= now;
+        let lost = self.transports.relays.get(&id).filter(served).map(|relay| (relay.index, relay.interface));
+        self.forget_relay(now, id);
+        if let Some((index, interface)) = lost {
+            self.ask_for_relay(now, index, interface);
+        }
+    }
+
+    /// Asks for what a new generation should have and the last one has lost: relays, and answers of STUN servers.
+    pub(crate) fn gather_again(&mut self, now: Instant) {
+        self.ask_silent_servers(now);
+        let interfaces: Vec<IpAddr> = self.gathering.sockets.iter().map(|socket| socket.local.ip()).collect();
+        for index in 0..self.config.servers.len() {
+            for interface in &interfaces {
+                self.ask_for_relay(now, index, *interface);
+            }
+        }
+    }
+
+    /// Asks a TURN server for an allocation from this interface, unless there is one, or a better one of the same host.
+    fn ask_for_relay(&mut self, now: Instant, index: usize, interface: IpAddr) {
+        let kind = |index: usize| self.config.servers.get(index).map(|server| &server.kind);
+        let Some(ServerKind::Turn { transport, .. }) = kind(index) else { return };
+        let servers: Vec<SocketAddr> =
+            self.gathering.servers.iter().filter(|(_, of)| *of == index).map(|(server, _)| *server).collect();
+        let stands = |relay: &Relay| {
+            let serves = relay.index == index
+                || (transport.is_stream()
+                    && relay.transport == Transport::Udp
+                    && !relay.pending
+                    && servers.iter().any(|server| server.ip() == relay.server.ip()));
+            relay.interface == interface && serves
+        };
+        if self.transports.relays.values().any(stands) {
+            return;
+        }
+        let Some(socket) = self.gathering.sockets.iter().find(|socket| socket.local.ip() == interface).cloned() else {
+            return;
+        };
+        for server in servers {
+            self.ask(now, &socket, server, index);
+        }
+    }
+
     fn report(&mut self, id: RelayId, failure: &Failure) {
+        // While others are tried, one that fails is no news.
+        if self.like(id).next().is_some() {
+            return;
+        }
         let Some(relay) = self.transports.relays.get(&id) else { return };
         let code = match failure {
             Failure::Released => return,
@@ -297,10 +409,11 @@ impl Agent {
 
     /// The connection to a TURN server is gone.
     pub(crate) fn relay_stream_closed(&mut self, now: Instant, id: RelayId) {
-        if let Some(relay) = self.transports.relays.get(&id).filter(|relay| relay.pending) {
+        let alone = self.like(id).next().is_none();
+        if let Some(relay) = self.transports.relays.get(&id).filter(|relay| relay.pending && alone) {
             let (server, reason) = (relay.server, "the TURN server could not be connected to".to_owned());
             self.events.push_back(Event::GatheringError { server, code: 701, reason });
         }
-        self.forget_relay(now, id);
+        self.replace_relay(now, id);
     }
 }

@@ -33,7 +33,8 @@ pub enum Trickle {
 /// What goes by signaling.
 #[derive(Clone, Debug)]
 pub enum Signal {
-    Parameters(Parameters),
+    /// The fragment, if any, names the offer that these answer.
+    Parameters(Parameters, Option<String>),
     Candidate(Candidate, String),
     End(String),
 }
@@ -171,7 +172,7 @@ impl World {
     pub fn start(&mut self, side: usize) {
         let now = self.now();
         self.peers[side].hold = self.trickle == Trickle::Half && side == 0;
-        let parameters = Signal::Parameters(self.peers[side].agent.local_parameters());
+        let parameters = Signal::Parameters(self.peers[side].agent.local_parameters(), None);
         self.signal(side, parameters);
         for ip in self.net.addresses(self.peers[side].host) {
             self.bind(now, side, ip);
@@ -195,7 +196,7 @@ impl World {
         if self.peers[from].hold {
             return self.peers[from].held.push(signal);
         }
-        let late = if self.trickle == Trickle::Late && !matches!(signal, Signal::Parameters(_)) {
+        let late = if self.trickle == Trickle::Late && !matches!(signal, Signal::Parameters(..)) {
             300 * MS
         } else {
             Duration::ZERO
@@ -230,12 +231,21 @@ impl World {
     fn deliver_signal(&mut self, now: Instant, side: usize, signal: Signal) {
         let agent = &mut self.peers[side].agent;
         match signal {
-            Signal::Parameters(parameters) => {
+            Signal::Parameters(parameters, answered) => {
+                if answered.as_ref().is_some_and(|offer| *offer != agent.local_parameters().ufrag) {
+                    return; // It answers an offer that another one has overtaken.
+                }
                 if agent.set_remote_parameters(now, &parameters).is_err() {
-                    // The other side has restarted: so does this one, and answers.
-                    let answer = agent.restart(now);
-                    agent.set_remote_parameters(now, &parameters).unwrap();
-                    self.signal(side, Signal::Parameters(answer));
+                    // The other side has restarted: so does this one, and answers. An answer that does not fit any more
+                    // is met by another offer.
+                    let own = agent.restart(now);
+                    let answers = if answered.is_none() {
+                        agent.set_remote_parameters(now, &parameters).unwrap();
+                        Some(parameters.ufrag)
+                    } else {
+                        None
+                    };
+                    self.signal(side, Signal::Parameters(own, answers));
                 }
             }
             Signal::Candidate(candidate, ufrag) => agent.add_remote_candidate(now, candidate, Some(&ufrag)),
@@ -246,7 +256,7 @@ impl World {
     pub fn restart(&mut self, side: usize) {
         let now = self.now();
         let parameters = self.peers[side].agent.restart(now);
-        self.signal(side, Signal::Parameters(parameters));
+        self.signal(side, Signal::Parameters(parameters, None));
         self.flush(side);
     }
 
@@ -380,7 +390,11 @@ impl World {
                 peer.wakes += 1;
                 peer.agent.handle_timeout(now);
                 let next = peer.agent.poll_timeout();
-                assert!(next.is_none_or(|at| at > now), "a timer that is due after it was handled");
+                assert!(
+                    next.is_none_or(|at| at > now),
+                    "side {side} at {:?}: the timer is due after it was handled",
+                    self.net.elapsed()
+                );
                 self.flush(side);
             }
         }
@@ -389,6 +403,11 @@ impl World {
 
     fn dispatch(&mut self, host: HostId, event: NetEvent) {
         if host == self.turn.host {
+            if event == NetEvent::Restarted {
+                // It has forgotten all allocations.
+                self.turn = TurnHost::new(&self.net, host, self.rng.fork());
+                return self.turn.listen(&mut self.net);
+            }
             return self.turn.handle(&mut self.net, event);
         }
         let Some(side) = self.peers.iter().position(|peer| peer.host == host) else { return };
@@ -407,7 +426,7 @@ impl World {
             }
             NetEvent::Unreachable { to, .. } => self.peers[side].agent.handle_unreachable(to),
             NetEvent::Tcp(connection, event) => self.tcp(now, elapsed, side, connection, event),
-            NetEvent::AddressesChanged => {}
+            NetEvent::AddressesChanged | NetEvent::Restarted => {}
         }
         self.flush(side);
     }
@@ -483,12 +502,17 @@ impl World {
 
     /// Whether both send by the pair that the other one sends by: data of each must come by the other's selected pair.
     pub fn agreed(&mut self) -> bool {
+        self.agreed_within(400 * MS)
+    }
+
+    /// The same on paths that may take so long.
+    pub fn agreed_within(&mut self, window: Duration) -> bool {
         let before = [self.peers[0].received.len(), self.peers[1].received.len()];
         for _ in 0..PINGS {
             self.send_data(0, b"\x80ping of the left side");
             self.send_data(1, b"\x80ping of the right side");
         }
-        self.run_for(400 * MS);
+        self.run_for(window);
         (0..2).all(|side| {
             let peer = &self.peers[side];
             let got = &peer.received[before[side]..];

@@ -70,7 +70,9 @@ impl Topology {
             Some(spec) => {
                 let inner = net.segment();
                 let gateway = (inner, ip("100.64.0.1"));
-                net.nat(spec.clone(), Firewall::open(), gateway, (internet, &[ip("203.0.113.99")]), self.link());
+                // The wires of the homes lose what is to be lost between two ends, whichever way.
+                let link = LinkSpec::delay(self.rtt / 4);
+                net.nat(spec.clone(), Firewall::open(), gateway, (internet, &[ip("203.0.113.99")]), link);
                 inner
             }
             None => internet,

@@ -93,23 +93,38 @@ pub(crate) struct Talk {
     pub(crate) socket: Socket,
     outbox: Arc<Outbox>,
     control_frames: u32,
+    /// Whether writing has failed.
+    mute: bool,
 }
 
 impl Talk {
     pub(crate) fn new(socket: Socket, outbox: Arc<Outbox>) -> Self {
-        Self { socket, outbox, control_frames: 0 }
+        Self { socket, outbox, control_frames: 0, mute: false }
     }
 
     /// Writes all that can be written, reads all that can be read, until neither can.
     ///
     /// `hear` is given each message.
+    ///
+    /// Reading goes on when writing has failed: who says `bye` and is gone at once, with something from us unread, resets the connection,
+    /// and yet has left for good. What it said before may still be on its way to us through the runtime, and its end comes behind it.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, metrics: &Metrics, mut hear: impl FnMut(&str)) -> Poll<End> {
         loop {
-            if let Poll::Ready(end) = self.poll_write(cx, metrics) {
-                if matches!(end, End::Gone) {
-                    self.hear_last_words(cx, hear);
+            if !self.mute
+                && let Poll::Ready(end) = self.poll_write(cx, metrics)
+            {
+                if !matches!(end, End::Gone) {
+                    return Poll::Ready(end);
                 }
-                return Poll::Ready(end);
+                self.mute = true;
+            }
+            // Should that end not come, the room machine gives the client up after a while.
+            while self.mute
+                && let Some(frame) = self.outbox.pop(cx.waker())
+            {
+                if matches!(frame, Frame::Close { .. }) {
+                    return Poll::Ready(End::Gone);
+                }
             }
             match ready!(Pin::new(&mut self.socket).poll_next(cx)) {
                 Some(Ok(Message::Text(text))) => {
@@ -126,18 +141,6 @@ impl Talk {
                     }
                 }
                 Some(Err(error)) => return Poll::Ready(blame(&error).map_or(End::Gone, End::Broken)),
-            }
-        }
-    }
-
-    /// Reads what had arrived before writing failed. Who says `bye` and is gone at once, with something from us unread, resets the
-    /// connection, and yet has left for good.
-    fn hear_last_words(&mut self, cx: &mut Context<'_>, mut hear: impl FnMut(&str)) {
-        for _ in 0..CONTROL_FRAMES {
-            match Pin::new(&mut self.socket).poll_next(cx) {
-                Poll::Ready(Some(Ok(Message::Text(text)))) => hear(&text),
-                Poll::Ready(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => {}
-                _ => return,
             }
         }
     }

@@ -287,6 +287,15 @@ impl Client {
         }
     }
 
+    /// Asks the server at once whether the allocation still stands, by refreshing it: for when nothing comes through any
+    /// more. A server that has forgotten it refuses (437), which [`Event::Closed`] tells.
+    pub fn verify(&mut self, now: Instant) {
+        let asked = self.transactions.iter().any(|transaction| transaction.kind == Kind::Refresh);
+        if matches!(self.state, State::Allocated(_)) && !asked {
+            self.start(now, Kind::Refresh);
+        }
+    }
+
     /// Gives the allocation back.
     pub fn close(&mut self, now: Instant) {
         if matches!(self.state, State::Allocated(_)) {

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How often another port is tried when the system says that one is taken.
-const BIND_ATTEMPTS: u8 = 8;
+const BIND_ATTEMPTS: u8 = 64;
 /// How long a reserved port waits (RFC 8656 §7.2: at least 30 s).
 const RESERVATION: Duration = Duration::from_secs(30);
 

@@ -232,6 +232,7 @@ export class Link implements Watched {
     this.#negotiation = new Negotiation(pc, this.#polite, {
       sdp: (kind, sdp) => this.#handlers.send({ t: 'sdp', ...address, kind, sdp }),
       answering: () => this.#adopt(),
+      attach: () => SOURCES.forEach((source) => void this.#attach(source)),
       answered: () => this.#step({ type: 'answered' }),
       yield: (offer) => {
         this.#create(false);
@@ -253,16 +254,17 @@ export class Link implements Watched {
   }
 
   #begin(pc: RTCPeerConnection): void {
+    const { local } = this.#context;
     for (const source of SOURCES) {
-      const transceiver = pc.addTransceiver(kindOf(source), { direction: 'sendrecv', streams: [this.#context.local.group(source)] });
-      this.#know(source, transceiver);
-      void this.#attach(source);
+      this.#know(source, pc.addTransceiver(local.track(source) ?? kindOf(source), { direction: 'sendrecv', streams: [local.group(source)] }));
     }
     this.#useFiles(pc.createDataChannel(FILE_CHANNEL));
+    this.#negotiation?.begin();
+    void this.#encode();
   }
 
   /** Takes over the transceivers that the other side's offer made: its n-th audio and video m-lines are what ours would be. */
-  async #adopt(): Promise<void> {
+  #adopt(): void {
     const free = new Map<string, Source[]>([
       ['audio', ['mic', 'screen_audio']],
       ['video', ['camera', 'screen']],
@@ -273,7 +275,6 @@ export class Link implements Watched {
       transceiver.direction = 'sendrecv';
       transceiver.sender.setStreams?.(this.#context.local.group(source));
       this.#know(source, transceiver);
-      await this.#attach(source);
     }
   }
 

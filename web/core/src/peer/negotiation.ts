@@ -5,8 +5,10 @@ import type { SdpKind } from '../protocol.gen.ts';
 export interface NegotiationHandlers {
   /** Sends a description to the other side. */
   sdp(kind: SdpKind, sdp: string): void;
-  /** Before an answer is made: the moment to attach what is sent. */
-  answering(): Promise<void>;
+  /** Before an answer is made: the moment to take over what the offer brings. */
+  answering(): void;
+  /** While an answer is made: the moment to attach what is sent. Before, it would hold the answer up. */
+  attach(): void;
   /** The other side answered. */
   answered(): void;
   /**
@@ -33,6 +35,11 @@ export class Negotiation {
     this.#polite = polite;
     this.#handlers = handlers;
     pc.onnegotiationneeded = () => void this.#offer();
+  }
+
+  /** Makes the first offer at once. The event for it waits until everything else that the connection has been asked for is done. */
+  begin(): void {
+    void this.#offer();
   }
 
   receive(kind: SdpKind, sdp: string): void {
@@ -90,8 +97,10 @@ export class Negotiation {
     if (this.#ignoring) return;
     if (collision && !pc.currentRemoteDescription) return this.#handlers.yield(sdp);
     await pc.setRemoteDescription({ type: 'offer', sdp });
-    await this.#handlers.answering();
-    await pc.setLocalDescription();
+    this.#handlers.answering();
+    const answered = pc.setLocalDescription();
+    this.#handlers.attach();
+    await answered;
     this.#send();
     await this.#drain();
   }

@@ -227,8 +227,10 @@ export class FakePeerConnection extends EventTarget {
     network.made.push(this);
   }
 
-  addTransceiver(kind: 'audio' | 'video', init: { direction?: RTCRtpTransceiverDirection } = {}): FakeTransceiver {
-    const transceiver = this.#transceiver(kind, null);
+  addTransceiver(trackOrKind: FakeTrack | 'audio' | 'video', init: { direction?: RTCRtpTransceiverDirection } = {}): FakeTransceiver {
+    const track = typeof trackOrKind === 'string' ? null : trackOrKind;
+    const transceiver = this.#transceiver((track?.kind ?? trackOrKind) as 'audio' | 'video', null);
+    transceiver.sender.track = track;
     transceiver.direction = init.direction ?? 'sendrecv';
     this.#need();
     return transceiver;
