@@ -407,7 +407,8 @@ mod tests {
         #[test]
         fn whatever_can_be_read_is_the_same_when_printed_and_read_again(text in r#"[0-7]([0-9]{0,3}-)?(/[a-z]{0,3},?)?[0-9]{0,25}[\[{"]?.{0,8}"#) {
             if let Ok(message) = Message::parse(&text) {
-                prop_assert_eq!(Message::parse(&message.to_string()), Ok(message));
+                let text = message.to_string();
+                prop_assert_eq!(Message::parse(&text), Ok(message));
             }
             if let Ok(packet) = Packet::parse(&text) {
                 prop_assert_eq!(packet.to_string(), text);
