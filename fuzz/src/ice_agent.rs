@@ -52,15 +52,15 @@ pub fn ice_agent(input: &[u8]) {
     let mut wire: Vec<(usize, Meta, Vec<u8>)> = Vec::new();
     while let Some((&[action, argument], after)) = rest.split_first_chunk::<2>() {
         rest = after;
-        for side in 0..2 {
+        for (side, agent) in agents.iter_mut().enumerate() {
             let mut out = Vec::new();
-            while let Some(transmit) = agents[side].poll_transmit(now, &mut out) {
+            while let Some(transmit) = agent.poll_transmit(now, &mut out) {
                 let bytes = std::mem::take(&mut out);
                 if let (Via::Udp { local, remote }, true) = (transmit.via, wire.len() < 64) {
                     wire.push((1 - side, Meta { local: remote, remote: local }, bytes));
                 }
             }
-            while agents[side].poll_event().is_some() {}
+            while agent.poll_event().is_some() {}
         }
         let at = usize::from(argument) % wire.len().max(1);
         let side = usize::from(action >> 7);

@@ -13,6 +13,7 @@ mod sctp_association;
 mod sctp_packet;
 mod sdp;
 mod signaling_hub;
+mod socketio_packet;
 mod srtp;
 mod stun_message;
 mod turn_client;
@@ -28,6 +29,7 @@ pub use sctp_association::sctp_association;
 pub use sctp_packet::sctp_packet;
 pub use sdp::sdp;
 pub use signaling_hub::signaling_hub;
+pub use socketio_packet::socketio_packet;
 pub use srtp::srtp;
 pub use stun_message::stun_message;
 pub use turn_client::turn_client;
@@ -48,6 +50,7 @@ pub const TARGETS: &[Target] = &[
     ("sctp_packet", sctp_packet),
     ("sdp", sdp),
     ("signaling_hub", signaling_hub),
+    ("socketio_packet", socketio_packet),
     ("srtp", srtp),
     ("stun_message", stun_message),
     ("turn_client", turn_client),

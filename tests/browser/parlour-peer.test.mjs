@@ -1,37 +1,20 @@
 // Our library in PeerJS's shape talks with PeerJS's own, in both directions, and with itself.
 import assert from 'node:assert/strict';
-import { after, before, describe } from 'node:test';
-import { launch } from './lib/browsers.mjs';
+import { describe } from 'node:test';
 import { mediaFlows, scenario } from './lib/call.mjs';
-import { startServer } from './lib/server.mjs';
-import { startSite } from './lib/site.mjs';
+import { guests } from './lib/guests.mjs';
 
-const SMALL = { width: 320, height: 180, frameRate: 15 };
 const OURS = 'parlour-peer.html';
 const THEIRS = 'peerjs.html?client=peerjs/dist/peerjs.min.js';
 
 describe('@parlour/peer', { concurrency: 1 }, () => {
-  let site, server, chromium, firefox, options;
-
-  before(async () => {
-    site = await startSite();
-    server = await startServer({ args: ['--origins', site.origin] });
-    const { hostname, port } = new URL(server.http);
-    options = { host: hostname, port: Number(port), config: { iceServers: [] } };
-    chromium = await launch('chromium');
-    firefox = await launch('firefox');
-  });
-  after(async () => {
-    await chromium?.close();
-    await firefox?.close();
-    await server?.stop();
-    site?.stop();
-  });
+  const all = guests();
 
   async function open(browser, where, id) {
-    const page = await browser.newPage({ camera: SMALL, viewport: { width: 640, height: 480 } });
-    await page.goto(`${site.origin}/${where}`);
+    const page = await all.page(browser, where);
     await page.until('the library is loaded', () => typeof globalThis.Peer === 'function');
+    // Ours asks its server for STUN and TURN; theirs would ask servers of PeerJS's authors.
+    const options = { ...all.address, ...(where === THEIRS && { config: { iceServers: [] } }) };
     return { page, id: await page.evaluate(({ id, options }) => open(id, options), { id, options }) };
   }
 
@@ -56,9 +39,9 @@ describe('@parlour/peer', { concurrency: 1 }, () => {
   }
 
   const pairs = [
-    ['Chromium with ours to Firefox with PeerJS\'s', () => chromium, OURS, () => firefox, THEIRS],
-    ['Chromium with PeerJS\'s to Firefox with ours', () => chromium, THEIRS, () => firefox, OURS],
-    ['ours at both ends', () => firefox, OURS, () => chromium, OURS],
+    ['Chromium with ours to Firefox with PeerJS\'s', () => all.chromium, OURS, () => all.firefox, THEIRS],
+    ['Chromium with PeerJS\'s to Firefox with ours', () => all.chromium, THEIRS, () => all.firefox, OURS],
+    ['ours at both ends', () => all.firefox, OURS, () => all.chromium, OURS],
   ];
   for (const [n, [name, one, first, other, second]] of pairs.entries()) {
     scenario(name, async () => {
@@ -74,8 +57,8 @@ describe('@parlour/peer', { concurrency: 1 }, () => {
   }
 
   scenario('an id that is taken, somebody who is not there', async () => {
-    const ann = await open(chromium, OURS, 'ann');
-    const eve = await open(chromium, OURS, 'ann');
+    const ann = await open(all.chromium, OURS, 'ann');
+    const eve = await open(all.chromium, OURS, 'ann');
     assert.equal(eve.id, 'error: unavailable-id');
     await ann.page.evaluate(() => { peer.connect('nobody'); });
     await ann.page.until('it is told', () => log.includes('peer-unavailable'));

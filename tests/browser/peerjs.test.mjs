@@ -1,40 +1,18 @@
 // The published PeerJS client, several versions of it, unmodified, does with our server what it does with its own.
 import assert from 'node:assert/strict';
-import { after, before, describe } from 'node:test';
-import { launch } from './lib/browsers.mjs';
+import { describe } from 'node:test';
 import { mediaFlows, scenario } from './lib/call.mjs';
-import { startServer } from './lib/server.mjs';
-import { startSite } from './lib/site.mjs';
+import { guests } from './lib/guests.mjs';
 
 const VERSIONS = { '1.5.5': 'peerjs', '1.5.4': 'peerjs-1.5.4', '1.4.7': 'peerjs-1.4.7', '1.3.2': 'peerjs-1.3.2' };
-const SMALL = { width: 320, height: 180, frameRate: 15 };
 const FILE = 16 << 20;
 
 describe('PeerJS', { concurrency: 1 }, () => {
-  let site, server, chromium, firefox, options;
+  const all = guests();
 
-  before(async () => {
-    site = await startSite();
-    server = await startServer({ args: ['--origins', site.origin] });
-    const { hostname, port } = new URL(server.http);
-    options = { host: hostname, port: Number(port), config: { iceServers: [] } };
-    chromium = await launch('chromium');
-    firefox = await launch('firefox');
-  });
-  after(async () => {
-    await chromium?.close();
-    await firefox?.close();
-    await server?.stop();
-    site?.stop();
-  });
+  const page = (browser, version) => all.page(browser, `peerjs.html?client=${VERSIONS[version]}/dist/peerjs.min.js`);
 
-  async function page(browser, version) {
-    const page = await browser.newPage({ camera: SMALL, viewport: { width: 640, height: 480 } });
-    await page.goto(`${site.origin}/peerjs.html?client=${VERSIONS[version]}/dist/peerjs.min.js`);
-    return page;
-  }
-
-  const opened = (page, id = null, more = {}) => page.evaluate(({ id, options }) => open(id, options), { id, options: { ...options, ...more } });
+  const opened = (page, id = null, more = {}) => page.evaluate(({ id, options }) => open(id, options), { id, options: { ...all.address, config: { iceServers: [] }, ...more } });
 
   async function dataBothWays(ann, bob, bobId) {
     assert.equal(await ann.evaluate((id) => connect(id, { reliable: true, serialization: 'json' }), bobId), 'open');
@@ -46,7 +24,7 @@ describe('PeerJS', { concurrency: 1 }, () => {
 
   for (const version of Object.keys(VERSIONS)) {
     scenario(`${version}: data, a file of 16 MiB, a call, from Chromium to Firefox`, async () => {
-      const [ann, bob] = [await page(chromium, version), await page(firefox, version)];
+      const [ann, bob] = [await page(all.chromium, version), await page(all.firefox, version)];
       assert.match(await opened(ann), /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/, 'an id from the server');
       const bobId = `bob-${version.replaceAll('.', '-')}`;
       assert.equal(await opened(bob, bobId), bobId, 'an id of one\'s own');
@@ -68,7 +46,7 @@ describe('PeerJS', { concurrency: 1 }, () => {
     }, { timeout: 300_000 });
 
     scenario(`${version}: errors and reconnection are as with its own server`, async () => {
-      const [ann, bob] = [await page(chromium, version), await page(chromium, version)];
+      const [ann, bob] = [await page(all.chromium, version), await page(all.chromium, version)];
       const id = `ann-${version.replaceAll('.', '-')}`;
       assert.equal(await opened(ann, id), id);
       assert.equal(await opened(bob, id), 'error: unavailable-id');
@@ -88,15 +66,15 @@ describe('PeerJS', { concurrency: 1 }, () => {
   }
 
   scenario('data connections outlive the server, and the client comes back to it', async () => {
-    const [ann, bob] = [await page(chromium, '1.5.5'), await page(firefox, '1.5.5')];
+    const [ann, bob] = [await page(all.chromium, '1.5.5'), await page(all.firefox, '1.5.5')];
     await opened(ann, 'ann-again');
     await opened(bob, 'bob-again');
     await dataBothWays(ann, bob, 'bob-again');
-    await server.kill();
+    await all.server.kill();
     for (const one of [ann, bob]) await one.until('the loss is noticed', () => log.includes('disconnected') && log.includes('network'));
     await ann.evaluate(() => { log.length = 0; outgoing.send({ still: 'here' }); });
     await bob.until('messages still come', () => log.some((entry) => entry.still === 'here'));
-    await server.startAgain();
+    await all.server.startAgain();
     for (const one of [ann, bob]) await one.evaluate(() => new Promise((resolve) => { peer.on('open', resolve); peer.reconnect(); }));
     await bob.evaluate(() => { log.length = 0; });
     await dataBothWays(bob, ann, 'ann-again');

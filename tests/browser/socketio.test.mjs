@@ -1,35 +1,19 @@
 // Apps that signal through Socket.IO, as their tutorials write them, call through our server with nothing changed but its address.
 import assert from 'node:assert/strict';
-import { after, before, describe } from 'node:test';
-import { launch } from './lib/browsers.mjs';
+import { describe } from 'node:test';
 import { mediaFlows, scenario } from './lib/call.mjs';
-import { startServer } from './lib/server.mjs';
+import { guests, SMALL } from './lib/guests.mjs';
 import { startSite } from './lib/site.mjs';
 
 const NOW = 'socket.io-client/dist/socket.io.min.js';
 const BEFORE = 'socket.io-client-2/dist/socket.io.slim.js';
-const SMALL = { width: 320, height: 180, frameRate: 15 };
 
 describe('socket.io', { concurrency: 1 }, () => {
-  let site, server, chromium, firefox;
+  const all = guests(['--compat-port', '127.0.0.1:0']);
 
-  before(async () => {
-    site = await startSite();
-    server = await startServer({ args: ['--compat-port', '127.0.0.1:0', '--origins', site.origin] });
-    chromium = await launch('chromium');
-    firefox = await launch('firefox');
-  });
-  after(async () => {
-    await chromium?.close();
-    await firefox?.close();
-    await server?.stop();
-    site?.stop();
-  });
-
-  async function open(browser, { client = NOW, transports = '', address = server.compat } = {}) {
-    const page = await browser.newPage({ camera: SMALL, viewport: { width: 640, height: 480 } });
+  async function open(browser, { client = NOW, transports = '', address = all.server.compat } = {}) {
     const query = new URLSearchParams({ client, server: address, ...(transports && { transports }) });
-    await page.goto(`${site.origin}/react-call.html?${query}`);
+    const page = await all.page(browser, `react-call.html?${query}`);
     const id = await page.until('the page has its id', () => document.getElementById('me')?.innerText);
     return { page, id };
   }
@@ -50,7 +34,7 @@ describe('socket.io', { concurrency: 1 }, () => {
   const transport = (page) => page.evaluate(() => socket.io.engine.transport.name);
 
   scenario('a React page calls from Chromium to Firefox, as it comes: long polling, then a WebSocket', async () => {
-    const [ann, bob] = [await open(chromium), await open(firefox)];
+    const [ann, bob] = [await open(all.chromium), await open(all.firefox)];
     await call(ann, bob);
     for (const { page } of [ann, bob]) await page.until('the connection has become a WebSocket', () => socket.io.engine.transport.name === 'websocket');
     await ann.page.close();
@@ -58,7 +42,7 @@ describe('socket.io', { concurrency: 1 }, () => {
   });
 
   scenario('long polling alone carries a call between two Firefoxes', async () => {
-    const [ann, bob] = [await open(firefox, { transports: 'polling' }), await open(firefox, { transports: 'polling' })];
+    const [ann, bob] = [await open(all.firefox, { transports: 'polling' }), await open(all.firefox, { transports: 'polling' })];
     await call(ann, bob);
     assert.deepEqual([await transport(ann.page), await transport(bob.page)], ['polling', 'polling']);
     await ann.page.close();
@@ -66,26 +50,26 @@ describe('socket.io', { concurrency: 1 }, () => {
   });
 
   scenario('a WebSocket alone carries a call between two Chromiums, on the main port', async () => {
-    const options = { transports: 'websocket', address: server.http };
-    const [ann, bob] = [await open(chromium, options), await open(chromium, options)];
+    const options = { transports: 'websocket', address: all.server.http };
+    const [ann, bob] = [await open(all.chromium, options), await open(all.chromium, options)];
     await call(ann, bob);
     await ann.page.close();
     await bob.page.close();
   });
 
   scenario('the client of two versions before calls today\'s', async () => {
-    const [ann, bob] = [await open(chromium, { client: BEFORE }), await open(firefox)];
+    const [ann, bob] = [await open(all.chromium, { client: BEFORE }), await open(all.firefox)];
     await call(ann, bob);
     await ann.page.close();
     await bob.page.close();
   });
 
   scenario('a page comes back by itself after the server was started again, and calls', async () => {
-    const options = { address: server.http };
-    const [ann, bob] = [await open(chromium, options), await open(chromium, options)];
-    await server.kill();
+    const options = { address: all.server.http };
+    const [ann, bob] = [await open(all.chromium, options), await open(all.chromium, options)];
+    await all.server.kill();
     await ann.page.until('the loss is noticed', () => !socket.connected);
-    await server.startAgain();
+    await all.server.startAgain();
     for (const one of [ann, bob]) {
       await one.page.until('it is connected again', () => socket.connected, undefined, { within: 60_000 });
       one.id = await one.page.evaluate(() => socket.id);
@@ -99,8 +83,8 @@ describe('socket.io', { concurrency: 1 }, () => {
 
   scenario('a page of an origin that the server does not name gets nothing', async () => {
     const other = await startSite();
-    const page = await chromium.newPage({ camera: SMALL });
-    await page.goto(`${other.origin}/react-call.html?${new URLSearchParams({ client: NOW, server: server.compat })}`);
+    const page = await all.chromium.newPage({ camera: SMALL });
+    await page.goto(`${other.origin}/react-call.html?${new URLSearchParams({ client: NOW, server: all.server.compat })}`);
     await page.until('the client is refused', () => errors.length > 0);
     assert.equal(await page.evaluate(() => socket.connected), false);
     await page.close();

@@ -30,11 +30,9 @@ pub(crate) fn run(name: &str, options: &[&str]) -> Result {
             step::run(&mut repo::cargo(&[&arguments[..], options].concat()), "See the message above.")
         }
         "sctp" => {
-            for bench in ["cpu", "goodput"] {
-                let arguments = [&["bench", "--package", "parlour-sctp", "--bench", bench, "--"], options].concat();
-                step::run(&mut repo::cargo(&arguments), "The benchmark stopped; see above.")?;
-            }
-            Ok(())
+            let program = step("release build", || release("parlour-bench-sctp"))?;
+            let arguments = [&["--plots", "docs/plots"], options].concat();
+            step::run(&mut repo::command(".", &program.to_string_lossy(), &arguments), "See the message above.")
         }
         _ => {
             let known =
@@ -82,13 +80,14 @@ fn run_load(name: &str, arguments: &[&str]) -> Result {
 
 /// Builds the server and the load client as people run them: optimised.
 fn build(name: &str) -> Result<(PathBuf, PathBuf)> {
-    let package = format!("parlour-bench-{name}");
-    step("release build", || {
-        step::run(
-            &mut repo::cargo(&["build", "--release", "--package", "parlour", "--package", &package]),
-            "The binary does not compile; see above.",
-        )
-    })?;
-    let release = repo::target_dir().join("release");
-    Ok((release.join("parlour"), release.join(package)))
+    step("release build", || Ok((release("parlour")?, release(&format!("parlour-bench-{name}"))?)))
+}
+
+/// Builds the program of a package, optimised.
+fn release(package: &str) -> Result<PathBuf> {
+    step::run(
+        &mut repo::cargo(&["build", "--release", "--package", package]),
+        "The program does not compile; see above.",
+    )?;
+    Ok(repo::target_dir().join("release").join(package))
 }

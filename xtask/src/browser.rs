@@ -9,12 +9,15 @@ use crate::step::{Failure, Result, run};
 const DIR: &str = "tests/browser";
 
 /// Builds the binary that the browsers call through. The development profile: its dependencies are optimised and the Rust tests have already
-/// built most of it. `TEST_PARLOUR_BIN` names another binary instead.
+/// built most of it. `TEST_PARLOUR_BIN` names another binary instead. Beside it the example that shows the Rust peer to browsers.
 pub(crate) fn build() -> Result<PathBuf> {
+    run(
+        &mut repo::cargo(&["build", "--package", "parlour", "--package", "echo-server"]),
+        "The binaries do not compile; see above.",
+    )?;
     if let Some(binary) = std::env::var_os("TEST_PARLOUR_BIN") {
         return Ok(binary.into());
     }
-    run(&mut repo::cargo(&["build", "--package", "parlour"]), "The binary does not compile; see above.")?;
     Ok(repo::target_dir().join("debug/parlour"))
 }
 
@@ -46,7 +49,9 @@ pub(crate) fn script(binary: &Path, name: &str, arguments: &[&str]) -> Result {
 
 fn node(binary: &Path) -> Command {
     let mut node = repo::command(DIR, "node", &[]);
-    node.env("TEST_PARLOUR_BIN", binary).env("npm_config_update_notifier", "false");
+    node.env("TEST_PARLOUR_BIN", binary)
+        .env("TEST_ECHO_BIN", repo::target_dir().join("debug/echo-server"))
+        .env("npm_config_update_notifier", "false");
     node
 }
 

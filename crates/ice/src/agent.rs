@@ -110,6 +110,19 @@ impl Agent {
         Parameters { ufrag, pwd, lite: self.config.lite, options }
     }
 
+    /// Takes credentials that the caller has drawn from a cryptographic generator, in place of the agent's own: before
+    /// the other agent is told any.
+    ///
+    /// # Errors
+    /// They break the rules of RFC 8839 §5.4; nothing has changed.
+    pub fn set_local_credentials(&mut self, ufrag: &str, pwd: &str) -> Result<(), ParameterError> {
+        let credentials = Credentials::new(ufrag, pwd)?;
+        if let Some(generation) = self.generations.first_mut() {
+            generation.local = credentials;
+        }
+        Ok(())
+    }
+
     /// Takes the other agent's parameters; checks begin.
     ///
     /// # Errors

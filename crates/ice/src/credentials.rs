@@ -81,10 +81,10 @@ impl Options {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ParameterError {
     /// Too short, too long, or characters that may not be.
-    #[error("the remote ufrag {0:?} must have 4 to 256 letters, digits, '+' or '/'")]
+    #[error("the ufrag {0:?} must have 4 to 256 letters, digits, '+' or '/'")]
     Ufrag(String),
     /// The same of the password, which is not shown.
-    #[error("the remote password must have 22 to 256 letters, digits, '+' or '/'; this one has {0} bytes")]
+    #[error("the password must have 22 to 256 letters, digits, '+' or '/'; this one has {0} bytes")]
     Password(usize),
     /// This generation has a remote side already.
     #[error("the other side has restarted ICE; call restart first, and tell it the new local parameters")]
@@ -116,20 +116,24 @@ impl Credentials {
         Self { ufrag: ufrag.to_owned(), pwd: pwd.to_owned(), key: IntegrityKey::sha1(pwd.as_bytes()) }
     }
 
-    /// Takes the other side's.
-    pub(crate) fn remote(parameters: &Parameters) -> Result<Self, ParameterError> {
+    /// Takes a pair that was drawn elsewhere.
+    pub(crate) fn new(ufrag: &str, pwd: &str) -> Result<Self, ParameterError> {
         let fine = |text: &str, least| {
             (least..=256).contains(&text.len())
                 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/-_=#".contains(&b))
         };
-        if !fine(&parameters.ufrag, 4) {
-            return Err(ParameterError::Ufrag(parameters.ufrag.chars().take(32).collect()));
+        if !fine(ufrag, 4) {
+            return Err(ParameterError::Ufrag(ufrag.chars().take(32).collect()));
         }
-        if !fine(&parameters.pwd, 22) {
-            return Err(ParameterError::Password(parameters.pwd.len()));
+        if !fine(pwd, 22) {
+            return Err(ParameterError::Password(pwd.len()));
         }
-        let key = IntegrityKey::sha1(parameters.pwd.as_bytes());
-        Ok(Self { ufrag: parameters.ufrag.clone(), pwd: parameters.pwd.clone(), key })
+        Ok(Self { ufrag: ufrag.to_owned(), pwd: pwd.to_owned(), key: IntegrityKey::sha1(pwd.as_bytes()) })
+    }
+
+    /// Takes the other side's.
+    pub(crate) fn remote(parameters: &Parameters) -> Result<Self, ParameterError> {
+        Self::new(&parameters.ufrag, &parameters.pwd)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::agent::{Agent, FAREWELL};
 use crate::checklist::Generation;
-use crate::credentials::{Credentials, Parameters};
+use crate::credentials::{Credentials, ParameterError, Parameters};
 use crate::event::{Event, GatheringState};
 use std::time::Instant;
 
@@ -14,8 +14,36 @@ impl Agent {
     /// Whether the other agent has asked for it or not: both call this, then each
     /// [`set_remote_parameters`](Self::set_remote_parameters).
     pub fn restart(&mut self, now: Instant) -> Parameters {
-        let next = Generation::new(Credentials::random(&mut self.rng));
-        self.generations.insert(0, next);
+        let next = Credentials::random(&mut self.rng);
+        self.begin(now, next);
+        self.local_parameters()
+    }
+
+    /// As [`restart`](Self::restart), with credentials that the caller has drawn and told: an offer names them before it
+    /// is known whether it will be applied (RFC 9429 §5.2.3.1).
+    ///
+    /// # Errors
+    /// They break the rules of RFC 8839 §5.4; nothing has changed.
+    pub fn restart_as(&mut self, now: Instant, ufrag: &str, pwd: &str) -> Result<(), ParameterError> {
+        let next = Credentials::new(ufrag, pwd)?;
+        self.begin(now, next);
+        Ok(())
+    }
+
+    /// Takes a restart back that the other agent has not answered (RFC 9429 §5.7): the generation before it is the
+    /// current one again. `false`, and nothing has changed, if none is there that has worked.
+    pub fn abandon_restart(&mut self, now: Instant) -> bool {
+        if self.generations.len() < 2 {
+            return false;
+        }
+        self.generations.remove(0);
+        self.farewell = None;
+        self.advance(now);
+        true
+    }
+
+    fn begin(&mut self, now: Instant, next: Credentials) {
+        self.generations.insert(0, Generation::new(next));
         // A generation that never worked has nothing to carry.
         if self.generations.get(1).is_some_and(|old| old.selected.is_none()) {
             self.generations.remove(1);
@@ -32,7 +60,6 @@ impl Agent {
             self.events.push_back(Event::Gathering(GatheringState::Complete));
         }
         self.advance(now);
-        self.local_parameters()
     }
 
     /// Lets the old generation go some time after the new one works.

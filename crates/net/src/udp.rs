@@ -6,7 +6,8 @@
 
 use crate::sys;
 use parlour_turn::Ecn;
-use quinn_udp::{BATCH_SIZE, EcnCodepoint, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+pub use quinn_udp::UdpSockRef;
+use quinn_udp::{BATCH_SIZE, EcnCodepoint, RecvMeta, Transmit, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -40,29 +41,7 @@ impl UdpSocket {
     /// # Errors
     /// What the system says: above all that the address is in use, or none of this machine's.
     pub fn bind(address: SocketAddr, options: Options) -> io::Result<Self> {
-        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-        socket.set_nonblocking(true)?;
-        if address.is_ipv6() {
-            socket.set_only_v6(true)?;
-        }
-        if options.share_port {
-            share_port(&socket)?;
-        }
-        socket.bind(&address.into())?;
-        sys::set_buffers(&socket, options.receive_buffer, options.send_buffer);
-        sys::receive_trains(&socket);
-        sys::set_dont_fragment(&socket, address.is_ipv4(), false);
-        if address.is_ipv4() {
-            // ECN is kept where the system tells it.
-            #[cfg(not(any(windows, target_os = "openbsd", target_os = "netbsd")))]
-            let _ = socket.set_recv_tos_v4(true);
-        } else {
-            sys::receive_traffic_class(&socket);
-        }
-        if address.ip().is_unspecified() {
-            sys::receive_destination(&socket, address.is_ipv4());
-        }
-        let socket: std::net::UdpSocket = socket.into();
+        let socket = open(address, options)?;
         let local = socket.local_addr()?;
         Ok(Self { io: mio::net::UdpSocket::from_std(socket), local })
     }
@@ -88,6 +67,69 @@ impl UdpSocket {
             || (self.local.port() == local.port()
                 && self.local.ip().is_unspecified()
                 && self.local.is_ipv4() == local.is_ipv4())
+    }
+}
+
+/// Opens a socket at exactly `address`, for a runtime to watch. It does not block, and takes trains. An IPv6 socket takes
+/// IPv6 only.
+///
+/// # Errors
+/// What the system says: above all that the address is in use, or none of this machine's.
+pub fn open(address: SocketAddr, options: Options) -> io::Result<std::net::UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_nonblocking(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    if options.share_port {
+        share_port(&socket)?;
+    }
+    socket.bind(&address.into())?;
+    sys::set_buffers(&socket, options.receive_buffer, options.send_buffer);
+    sys::receive_trains(&socket);
+    sys::set_dont_fragment(&socket, address.is_ipv4(), false);
+    if address.is_ipv4() {
+        // ECN is kept where the system tells it.
+        #[cfg(not(any(windows, target_os = "openbsd", target_os = "netbsd")))]
+        let _ = socket.set_recv_tos_v4(true);
+    } else {
+        sys::receive_traffic_class(&socket);
+    }
+    if address.ip().is_unspecified() {
+        sys::receive_destination(&socket, address.is_ipv4());
+    }
+    Ok(socket.into())
+}
+
+/// A socket that [`UdpIo`] can use: a [`UdpSocket`], or one that an async runtime watches.
+pub trait DatagramIo {
+    /// Where it is bound.
+    fn local(&self) -> SocketAddr;
+
+    /// Receives by `receive`, and lets the runtime know if it would block.
+    ///
+    /// # Errors
+    /// Those of `receive`.
+    fn try_receive<T>(&self, receive: impl FnOnce(UdpSockRef<'_>) -> io::Result<T>) -> io::Result<T>;
+
+    /// Sends by `send`, and lets the runtime know if it would block.
+    ///
+    /// # Errors
+    /// Those of `send`.
+    fn try_send<T>(&self, send: impl FnOnce(UdpSockRef<'_>) -> io::Result<T>) -> io::Result<T>;
+}
+
+impl DatagramIo for UdpSocket {
+    fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    fn try_receive<T>(&self, receive: impl FnOnce(UdpSockRef<'_>) -> io::Result<T>) -> io::Result<T> {
+        self.io.try_io(|| receive(UdpSockRef::from(&self.io)))
+    }
+
+    fn try_send<T>(&self, send: impl FnOnce(UdpSockRef<'_>) -> io::Result<T>) -> io::Result<T> {
+        self.io.try_io(|| send(UdpSockRef::from(&self.io)))
     }
 }
 
@@ -177,12 +219,12 @@ impl UdpIo {
     /// # Errors
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if nothing is there. Other errors are about earlier packets: the
     /// socket can be used on.
-    pub fn receive<'b>(
+    pub fn receive<'b, S: DatagramIo>(
         &'b mut self,
-        socket: &UdpSocket,
+        socket: &S,
         limit: usize,
-    ) -> io::Result<impl ExactSizeIterator<Item = Received<'b>> + use<'b>> {
-        let state = if socket.local.is_ipv4() { &self.ipv4 } else { &self.ipv6 };
+    ) -> io::Result<impl ExactSizeIterator<Item = Received<'b>> + use<'b, S>> {
+        let state = if socket.local().is_ipv4() { &self.ipv4 } else { &self.ipv6 };
         let state = state.as_ref().ok_or(io::ErrorKind::Unsupported)?;
         let mut buffers: [IoSliceMut<'_>; BATCH_SIZE] = std::array::from_fn(|_| IoSliceMut::new(&mut []));
         let limit = limit.clamp(1, BATCH_SIZE);
@@ -190,7 +232,8 @@ impl UdpIo {
             *buffer = IoSliceMut::new(memory.get_mut(..TRAIN_LEN).unwrap_or_default());
         }
         let buffers = buffers.get_mut(..limit).unwrap_or_default();
-        let count = socket.io.try_io(|| state.recv(UdpSockRef::from(&socket.io), buffers, &mut self.meta))?;
+        let meta = &mut self.meta;
+        let count = socket.try_receive(|socket| state.recv(socket, buffers, meta))?;
         let trains = self.meta.get(..count).unwrap_or_default().iter().zip(self.memory.chunks_exact(STRIDE));
         Ok(trains.map(|(meta, memory)| Received {
             from: meta.addr,
@@ -216,7 +259,11 @@ impl UdpIo {
         self.send_train(socket, train)
     }
 
-    fn send_train(&mut self, socket: &UdpSocket, train: Train<'_>) -> io::Result<()> {
+    /// As [`send`](Self::send), by any socket; whether routers may fragment is left as the socket has it.
+    ///
+    /// # Errors
+    /// As those of [`send`](Self::send).
+    pub fn send_train(&mut self, socket: &impl DatagramIo, train: Train<'_>) -> io::Result<()> {
         let several = train.bytes.len() > train.segment_size;
         if several && !self.single {
             match self.send_one(socket, train, true) {
@@ -242,7 +289,7 @@ impl UdpIo {
         result
     }
 
-    fn send_one(&mut self, socket: &UdpSocket, train: Train<'_>, several: bool) -> io::Result<()> {
+    fn send_one(&mut self, socket: &impl DatagramIo, train: Train<'_>, several: bool) -> io::Result<()> {
         let place = if train.to.is_ipv4() { &mut self.ipv4 } else { &mut self.ipv6 };
         let state = place.as_ref().ok_or(io::ErrorKind::Unsupported)?;
         let transmit = Transmit {
@@ -252,7 +299,7 @@ impl UdpIo {
             segment_size: several.then_some(train.segment_size),
             src_ip: train.from,
         };
-        let result = socket.io.try_io(|| state.try_send(UdpSockRef::from(&socket.io), &transmit));
+        let result = socket.try_send(|socket| state.try_send(socket, &transmit));
         if let Err(error) = &result
             && (error.kind() == io::ErrorKind::InvalidInput || is_io_error(error))
         {

@@ -138,7 +138,7 @@ impl Server {
             turn.drain();
         }
         self.stop.send_replace(true);
-        self.app.compat.stop();
+        self.app.compat.stop(&self.app);
         let state = self.app.shards.stop();
         tracing::info!(rooms = state.rooms.len(), sessions = state.sessions.len(), "stopping");
         let storage = self.storage;

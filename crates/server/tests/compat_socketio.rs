@@ -278,6 +278,8 @@ async fn malformed_packets_end_only_who_sent_them() {
     let attacks: Vec<Message> = vec![
         Message::text("42"),
         Message::text("42{}"),
+        Message::text(r#"42["offer",{"to":"#),
+        Message::text("42[1]"),
         Message::text("hello"),
         Message::text("\u{e9}1234"),
         Message::text(""),
@@ -291,12 +293,6 @@ async fn malformed_packets_end_only_who_sent_them() {
         let told = texts.first().is_some_and(|text| text.starts_with(r#"42["error",{"code":"bad_message""#));
         assert!(told, "{attack:?}: {texts:?}");
         assert_eq!(texts.get(1).map(String::as_str), Some("41"), "{attack:?}");
-    }
-    // What is no JSON, or names no event, ends the connection without a word.
-    for text in [r#"42["offer",{"to":"#, "42[1]"] {
-        let mut eve = Client::open(&pair.server).await;
-        eve.wire.say(text).await;
-        eve.until_the_end().await;
     }
     for body in ["hello", "\u{e9}1234", "bAAAA", "451-[\"x\",{\"_placeholder\":true,\"num\":0}]\u{1e}bAAAA", ""] {
         let eve = Poller::open(&pair.server).await;

@@ -32,47 +32,72 @@ pub enum Frame {
     },
 }
 
-/// The JSON text of one message to a client.
+/// The text of one message to a client: a JSON object, or a packet of another protocol.
 ///
 /// An event that goes to many is serialised once: only its number in the receiver's session differs, so the text is a short head of its own,
 /// `{` or `{"seq":17,`, and a tail that all receivers share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text {
-    seq: Option<u64>,
+    head: Head,
     tail: Bytes,
+}
+
+/// What stands before the tail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Head {
+    /// Nothing: the tail is the whole text.
+    Nothing,
+    /// The opening brace.
+    Brace,
+    /// The opening brace and the number.
+    Seq(u64),
 }
 
 impl Text {
     pub(crate) fn new(seq: Option<u64>, tail: Tail) -> Self {
-        Self { seq, tail: tail.0 }
+        Self { head: seq.map_or(Head::Brace, Head::Seq), tail: tail.0 }
     }
 
     /// A JSON object that was made elsewhere, given without its opening brace.
     pub fn from_members(members: String) -> Self {
-        Self { seq: None, tail: Bytes::from(members) }
+        Self { head: Head::Brace, tail: Bytes::from(members) }
+    }
+
+    /// A text that was made elsewhere and is not to be changed.
+    pub fn from_whole(text: String) -> Self {
+        Self { head: Head::Nothing, tail: Bytes::from(text) }
     }
 
     /// The event's number in its session, for a numbered one.
     pub fn seq(&self) -> Option<u64> {
-        self.seq
+        match self.head {
+            Head::Seq(seq) => Some(seq),
+            Head::Nothing | Head::Brace => None,
+        }
     }
 
     /// Length of the whole text in bytes.
     pub fn len(&self) -> usize {
         let digits = |seq: u64| seq.checked_ilog10().unwrap_or(0) as usize + 1;
-        self.tail.len() + self.seq.map_or(1, |seq| r#"{"seq":,"#.len() + digits(seq))
+        let head = match self.head {
+            Head::Nothing => 0,
+            Head::Brace => 1,
+            Head::Seq(seq) => r#"{"seq":,"#.len() + digits(seq),
+        };
+        head + self.tail.len()
     }
 
-    /// Never: a text has at least its braces.
+    /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
-        false
+        self.len() == 0
     }
 
     /// Appends the text to `out`. The bytes are UTF-8.
     pub fn write_to(&self, out: &mut impl BufMut) {
-        match self.seq {
-            None => out.put_u8(b'{'),
-            Some(seq) => {
+        match self.head {
+            Head::Nothing => {}
+            Head::Brace => out.put_u8(b'{'),
+            Head::Seq(seq) => {
                 out.put_slice(br#"{"seq":"#);
                 put_number(out, seq);
                 out.put_u8(b',');
@@ -83,6 +108,9 @@ impl Text {
 
     /// The text in one piece of UTF-8.
     pub fn to_bytes(&self) -> Bytes {
+        if self.head == Head::Nothing {
+            return self.tail.clone();
+        }
         let mut out = BytesMut::with_capacity(self.len());
         self.write_to(&mut out);
         out.freeze()
@@ -209,6 +237,13 @@ mod tests {
             assert_eq!(text.to_string(), format!(r#"{{"seq":{seq},"t":"ice","pc":"p:abc","gen":0,"cand":null}}"#));
             assert_eq!(text.len(), text.to_bytes().len());
         }
+    }
+
+    #[test]
+    fn a_whole_text_stays_as_it_is() {
+        let text = Text::from_whole("42[1]".to_owned());
+        assert_eq!((text.to_string().as_str(), text.len(), text.seq()), ("42[1]", 5, None));
+        assert!(!text.is_empty() && Text::from_whole(String::new()).is_empty());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! [`Hub`] is the machine: it is fed with what clients send, with closed connections and with time, and says what to send. It knows no
 //! sockets, no clock and no source of randomness of its own, so a whole call can be replayed in a test. `docs/signaling.md` specifies the
-//! protocol; [`message`] holds its types.
+//! protocol; [`message`] holds its types. [`socketio`] reads and writes the packets of Socket.IO's clients, which a server may serve as well.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
@@ -15,6 +15,7 @@ mod parse;
 mod password;
 mod permission;
 mod schema;
+pub mod socketio;
 mod timer;
 pub mod token;
 

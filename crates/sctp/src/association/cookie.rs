@@ -132,3 +132,48 @@ impl Cookie {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cookie() -> Cookie {
+        Cookie {
+            local_tag: 1,
+            peer_tag: u32::MAX,
+            local_tsn: Tsn(3),
+            peer_tsn: Tsn(4),
+            peer_window: 5,
+            peer_outgoing: 0xfffe,
+            peer_incoming: 7,
+            peer_support: Support { forward_tsn: true, reconfig: false, interleaving: true, zero_checksum: true },
+            tie_tags: (8, 9),
+            created: 1 << 40 | 10,
+        }
+    }
+
+    /// RFC 9260 §5.1.3: made here, back unchanged, or worth nothing.
+    #[test]
+    fn a_cookie_comes_back_whole_or_not_at_all() {
+        let secrets = Secrets::new([7; 32]);
+        let mut bytes = cookie().seal(&secrets);
+        assert_eq!(Cookie::open(&bytes, &secrets), Some(cookie()));
+        assert_eq!(Cookie::open(&bytes, &Secrets::new([8; 32])), None, "another side's key");
+        for at in 0..bytes.len() {
+            assert_eq!(Cookie::open(&bytes[..at], &secrets), None, "cut at {at}");
+            bytes[at] ^= 1;
+            assert_eq!(Cookie::open(&bytes, &secrets), None, "changed at {at}");
+            bytes[at] ^= 1;
+        }
+    }
+
+    #[test]
+    fn random_numbers_follow_from_the_seed_and_do_not_repeat() {
+        let (mut a, mut b, mut c) = (Secrets::new([1; 32]), Secrets::new([1; 32]), Secrets::new([2; 32]));
+        let draw = |s: &mut Secrets| (0..50).map(|_| s.random_u64()).collect::<Vec<_>>();
+        let (x, y, z) = (draw(&mut a), draw(&mut b), draw(&mut c));
+        assert_eq!(x, y);
+        assert!(x.iter().all(|n| !z.contains(n)));
+        assert_eq!(x.iter().collect::<std::collections::BTreeSet<_>>().len(), 50);
+    }
+}

@@ -2,11 +2,7 @@
 //!
 //! The work for a SACK is that for the TSNs it newly acknowledges and for the gap blocks it lists; how much is on its way does not matter.
 
-use super::{
-    ranges::Ranges,
-    rtt::Rtt,
-    send_queue::{Piece, Reliability},
-};
+use super::{rack::Rack, ranges::Ranges, records::Records, rtt::Rtt, send_queue::Piece};
 use crate::{
     StreamId, Tsn,
     congestion::RateSample,
@@ -22,8 +18,16 @@ use std::{
 /// Gap blocks count from the cumulative TSN with 16 bits (RFC 9260 §3.3.4): more could not be acknowledged.
 const MOST_CHUNKS: usize = 60_000;
 
+/// More runs of acknowledged chunks are not kept: what would make another one counts as not acknowledged.
+const MOST_RUNS: usize = 4096;
+/// With so many gap blocks a SACK may have left out others: it holds as many as a small packet does.
+const FULL_SACK: usize = 250;
+/// `dcsctp` tells of no more.
+const FULL_SACK_OF_DCSCTP: usize = 20;
+
 /// ```text
-/// Outstanding ──▶ Acked        ──▶ gone from the ring
+///       ┌──▶ Untold ──┐
+/// Outstanding ────────┴▶ Acked ──▶ gone from the ring
 ///      │  ▲
 ///      ▼  │ sent again
 ///     Lost ──▶ Abandoned       ──▶ gone from the ring by FORWARD TSN
@@ -31,6 +35,8 @@ const MOST_CHUNKS: usize = 60_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Outstanding,
+    /// Not on its way any more: it has come, or it is lost, but the last SACK had no room to say which.
+    Untold,
     Lost,
     /// Acknowledged by a gap block: the receiver may still take that back (RFC 9260 §6.2.1).
     Acked,
@@ -60,66 +66,8 @@ pub(crate) struct Sent {
     pub(crate) end: bool,
     pub(crate) unordered: bool,
     app_limited: bool,
-}
-
-/// Messages that may be given up, of which pieces are on their way.
-#[derive(Debug, Default)]
-pub(crate) struct Records {
-    next: u32,
-    all: BTreeMap<u32, Record>,
-}
-
-#[derive(Debug)]
-struct Record {
-    reliability: Reliability,
-    abandoned: bool,
-    chunks: u32,
-    complete: bool,
-}
-
-impl Records {
-    pub(crate) fn add(&mut self, reliability: Reliability) -> u32 {
-        loop {
-            self.next = self.next.wrapping_add(1).max(1);
-            if !self.all.contains_key(&self.next) {
-                break;
-            }
-        }
-        self.all.insert(self.next, Record { reliability, abandoned: false, chunks: 0, complete: false });
-        self.next
-    }
-
-    fn is_abandoned(&self, record: u32) -> bool {
-        record != 0 && self.all.get(&record).is_some_and(|r| r.abandoned)
-    }
-
-    fn release(&mut self, record: u32) {
-        if record == 0 {
-            return;
-        }
-        if let Some(r) = self.all.get_mut(&record) {
-            r.chunks = r.chunks.saturating_sub(1);
-            if r.chunks == 0 && (r.complete || r.abandoned) {
-                self.all.remove(&record);
-            }
-        }
-    }
-}
-
-/// RACK's state (RFC 8985 §5).
-#[derive(Debug, Default)]
-struct Rack {
-    /// When the most recently sent of all acknowledged chunks was sent, and which it was.
-    sent_at: Nanos,
-    seq: u64,
-    rtt: Nanos,
-    reordering_seen: bool,
-    /// The reordering window in quarters of the shortest round trip; grows when retransmissions turn out not to have been needed.
-    window: u32,
-    /// One step a round.
-    window_round: u64,
-    /// Recoveries without such a retransmission left before the window shrinks again (§6.2 step 4).
-    persist: u32,
+    /// Sent while more may have been delivered than was known.
+    uncertain: bool,
 }
 
 /// What a SACK brought.
@@ -145,12 +93,18 @@ pub(crate) struct InFlight {
     lost: VecDeque<u64>,
     /// Each transmission in the order of time: TSN, when, the how-manieth. Entries of which the chunk has moved on are skipped.
     log: VecDeque<(u64, Nanos, u16)>,
+    /// What would be lost by now, but lies where the last SACK had no room to tell of it. In the order of time, so mostly of TSNs.
+    untold: VecDeque<(u64, Nanos, u16)>,
     sacked: Ranges,
     pub(crate) records: Records,
     /// Bytes on their way: neither acknowledged nor lost.
     pub(crate) in_flight: u64,
     /// User bytes that the receiver may have to hold: not acknowledged.
     pub(crate) outstanding: u64,
+    /// The highest TSN that has been acknowledged.
+    highest: u64,
+    /// The last SACK may not have had room for all gaps: what lies above `highest` may have come all the same.
+    sack_is_full: bool,
     rack: Rack,
     rack_deadline: Option<Nanos>,
     pub(crate) delivered: u64,
@@ -179,11 +133,14 @@ impl InFlight {
             base,
             lost: VecDeque::new(),
             log: VecDeque::new(),
+            untold: VecDeque::new(),
             sacked: Ranges::default(),
             records: Records::default(),
             in_flight: 0,
             outstanding: 0,
-            rack: Rack { window: 1, ..Rack::default() },
+            highest: base - 1,
+            sack_is_full: false,
+            rack: Rack::default(),
             rack_deadline: None,
             delivered: 0,
             delivered_at: 0,
@@ -254,6 +211,7 @@ impl InFlight {
             end: piece.end,
             unordered: piece.unordered,
             app_limited: false,
+            uncertain: false,
         });
         self.mark_sent(now, seq);
         seq
@@ -268,8 +226,9 @@ impl InFlight {
         }
         let (delivered, delivered_at, first_sent_at) = (self.delivered, self.delivered_at, self.first_sent_at);
         let app_limited = self.app_limited_until > delivered;
+        let uncertain = self.sack_is_full;
         let Some(sent) = self.get_mut(seq) else { return };
-        let was_lost = sent.state == State::Lost;
+        let returns = sent.state != State::Outstanding;
         sent.state = State::Outstanding;
         sent.sent_at = now;
         sent.transmissions = sent.transmissions.saturating_add(1);
@@ -277,8 +236,9 @@ impl InFlight {
         sent.delivered_at = delivered_at;
         sent.first_sent_at = first_sent_at;
         sent.app_limited = app_limited;
+        sent.uncertain = uncertain;
         let (size, transmissions) = (u64::from(sent.size), sent.transmissions);
-        if was_lost {
+        if returns {
             self.in_flight += size;
         }
         if transmissions > 1 {
@@ -319,12 +279,27 @@ impl InFlight {
     }
 
     /// Takes in a SACK; `None` if it is out of date or acknowledges what was never sent.
-    pub(crate) fn on_sack(&mut self, now: Nanos, sack: &Sack<'_>, rtt: &mut Rtt) -> Option<SackResult> {
+    ///
+    /// After a time-out, when `timed_out` says so, it may tell of what came long ago, whose SACKs were lost: that is no measure of the round trip.
+    pub(crate) fn on_sack(
+        &mut self,
+        now: Nanos,
+        sack: &Sack<'_>,
+        rtt: &mut Rtt,
+        timed_out: bool,
+    ) -> Option<SackResult> {
         let cumulative = sack.cumulative.near(self.base);
         if cumulative < self.base - 1 || cumulative >= self.next() {
             return None;
         }
-        let mut newest = Newest { prior_in_flight: self.in_flight, ..Newest::default() };
+        let soonest = self.rack.soonest(now, rtt);
+        let mut newest = Newest {
+            prior_in_flight: self.in_flight,
+            prior_highest: if timed_out { u64::MAX } else { self.highest },
+            soonest,
+            late: self.rack.late(),
+            ..Newest::default()
+        };
         let advanced = cumulative >= self.base;
         while self.base <= cumulative {
             let Some(sent) = self.ring.pop_front() else { break };
@@ -336,6 +311,7 @@ impl InFlight {
             self.records.release(sent.record);
         }
         self.forward = self.forward.max(cumulative);
+        self.highest = self.highest.max(cumulative);
         if advanced {
             self.sacked.remove_up_to(cumulative);
         }
@@ -349,12 +325,15 @@ impl InFlight {
 
     fn take_blocks(&mut self, now: Nanos, sack: &Sack<'_>, cumulative: u64, newest: &mut Newest) {
         let end = self.next();
+        let blocks = sack.blocks().count();
+        self.sack_is_full = blocks >= FULL_SACK || blocks == FULL_SACK_OF_DCSCTP;
         for block in sack.blocks() {
             let from = cumulative + u64::from(block.start.max(1));
             let to = (cumulative + u64::from(block.end)).min(end - 1);
-            if from > to {
+            if from > to || (self.sacked.len() >= MOST_RUNS && self.sacked.would_split(from)) {
                 continue;
             }
+            self.highest = self.highest.max(to);
             // Taken out while the runs are walked, because each new run touches the ring.
             let mut sacked = std::mem::take(&mut self.sacked);
             sacked.insert(from, to, |a, b| {
@@ -388,8 +367,20 @@ impl InFlight {
             return;
         }
         newest.acked += size;
-        self.delivered += size;
-        self.delivered_at = now;
+        if sent.transmissions > 1 || now - sent.sent_at <= newest.late {
+            self.delivered += size;
+            self.delivered_at = now;
+        }
+        if sent.transmissions == 1 {
+            // RFC 8985 §6.2 step 3: an original that arrives after later ones has been overtaken.
+            if seq < self.rack.seq && sent.sent_at < self.rack.sent_at {
+                self.rack.reordering_seen = true;
+            }
+        } else if now - sent.sent_at < newest.soonest {
+            // The original had only been late, and was sent again for nothing (RFC 3522). It says nothing of this transmission.
+            self.rack.reordering_seen = true;
+            return;
+        }
         if newest.seen.is_none_or(|n| (sent.sent_at, seq) > (n.sent_at, n.seq)) {
             newest.seen = Some(Snapshot {
                 seq,
@@ -398,14 +389,9 @@ impl InFlight {
                 delivered_at: sent.delivered_at,
                 first_sent_at: sent.first_sent_at,
                 app_limited: sent.app_limited,
+                uncertain: sent.uncertain,
                 retransmitted: sent.transmissions > 1,
             });
-        }
-        if sent.transmissions == 1 {
-            // RFC 8985 §6.2 step 3: an original that arrives after later ones has been overtaken.
-            if seq < self.rack.seq && sent.sent_at < self.rack.sent_at {
-                self.rack.reordering_seen = true;
-            }
         }
     }
 
@@ -418,18 +404,17 @@ impl InFlight {
         };
         let Some(seen) = newest.seen else { return result };
         let sample = now.saturating_sub(seen.sent_at);
-        if !seen.retransmitted {
+        // What lies below something acknowledged may have come long ago, if a SACK had no room to say so.
+        if !seen.retransmitted && seen.seq > newest.prior_highest {
             rtt.update(sample);
             result.rtt = Some(sample);
+            self.rack.certain = (sample, now);
         }
-        // RFC 8985 §6.2 step 2: an answer sooner than any before is one to an earlier transmission.
-        if !seen.retransmitted || sample >= rtt.min {
-            if (seen.sent_at, seen.seq) > (self.rack.sent_at, self.rack.seq) {
-                self.rack.sent_at = seen.sent_at;
-                self.rack.seq = seen.seq;
-            }
-            self.rack.rtt = sample;
+        if (seen.sent_at, seen.seq) > (self.rack.sent_at, self.rack.seq) {
+            self.rack.sent_at = seen.sent_at;
+            self.rack.seq = seen.seq;
         }
+        self.rack.rtt = sample;
         self.first_sent_at = seen.sent_at;
         let send_elapsed = seen.sent_at.saturating_sub(seen.first_sent_at);
         let ack_elapsed = now.saturating_sub(seen.delivered_at);
@@ -440,6 +425,7 @@ impl InFlight {
                 interval: Duration::from_nanos(interval.max(rtt.min.min(SANE_RTT))),
                 prior_delivered: seen.delivered,
                 app_limited: seen.app_limited,
+                uncertain: seen.uncertain,
             });
         }
         if seen.delivered >= self.round_end {
@@ -469,11 +455,10 @@ impl InFlight {
         }
         if let Some(undo) = &mut self.undo {
             *undo -= doubles;
+            self.rack.reordering_seen |= self.retransmissions > 0;
         }
-        if self.retransmissions > 0 && self.round > self.rack.window_round {
-            self.rack.window_round = self.round;
-            self.rack.window = (self.rack.window + 1).min(16);
-            self.rack.persist = 16;
+        if self.retransmissions > 0 {
+            self.rack.widen(self.round);
         }
     }
 
@@ -484,15 +469,6 @@ impl InFlight {
             return true;
         }
         false
-    }
-
-    /// How much later than its fellows a chunk may be (RFC 8985 §6.2 step 4).
-    fn reordering_window(&self, rtt: &Rtt) -> Nanos {
-        if !self.rack.reordering_seen && (self.recovery.is_some() || self.sacked_chunks_at_least(3)) {
-            return 0;
-        }
-        let quarter = if rtt.min == Nanos::MAX { 0 } else { rtt.min / 4 };
-        (quarter * u64::from(self.rack.window)).min(rtt.smoothed.unwrap_or(quarter))
     }
 
     fn sacked_chunks_at_least(&self, n: u64) -> bool {
@@ -509,35 +485,63 @@ impl InFlight {
         if self.rack.sent_at == 0 && self.rack.seq == 0 {
             return 0;
         }
-        let patience = self.rack.rtt + self.reordering_window(rtt);
         let mut lost = 0;
-        while let Some(&(seq, sent_at, transmission)) = self.log.front() {
-            let current = self.get(seq).is_some_and(|s| {
-                s.state == State::Outstanding && s.transmissions == transmission && s.sent_at == sent_at
-            });
-            if !current {
-                self.log.pop_front();
-                continue;
+        while let Some(&entry) = self.untold.front().filter(|entry| !self.is_hidden(entry.0)) {
+            self.untold.pop_front();
+            if self.is_current(entry, State::Untold) {
+                lost += self.mark_lost(entry.0);
             }
-            if (sent_at, seq) >= (self.rack.sent_at, self.rack.seq) {
-                break;
-            }
-            let due = sent_at + patience;
-            if due > now {
-                self.rack_deadline = Some(due);
-                break;
+        }
+        let strict = self.recovery.is_some() || self.sacked_chunks_at_least(3);
+        let patience = self.rack.rtt + self.rack.reordering_window(strict, rtt);
+        while let Some(&entry) = self.log.front() {
+            let (seq, sent_at, _) = entry;
+            if self.is_current(entry, State::Outstanding) {
+                if (sent_at, seq) >= (self.rack.sent_at, self.rack.seq) {
+                    break;
+                }
+                let due = sent_at + patience;
+                if due > now {
+                    self.rack_deadline = Some(due);
+                    break;
+                }
+                if self.is_hidden(seq) {
+                    self.hide(entry);
+                } else {
+                    lost += self.mark_lost(seq);
+                }
             }
             self.log.pop_front();
-            lost += self.mark_lost(seq);
         }
         lost
     }
 
-    fn mark_lost(&mut self, seq: u64) -> u64 {
-        let Some(sent) = self.get_mut(seq).filter(|s| s.state == State::Outstanding) else { return 0 };
-        sent.state = State::Lost;
+    /// Whether a chunk is in `state` by this very transmission.
+    fn is_current(&self, (seq, sent_at, transmission): (u64, Nanos, u16), state: State) -> bool {
+        self.get(seq).map(|s| (s.state, s.transmissions, s.sent_at)) == Some((state, transmission, sent_at))
+    }
+
+    /// Whether a chunk may have come although the last SACK does not say so.
+    fn is_hidden(&self, seq: u64) -> bool {
+        self.sack_is_full && seq > self.highest
+    }
+
+    /// Sets a chunk that should have come by now aside until a SACK tells of it.
+    fn hide(&mut self, entry: (u64, Nanos, u16)) {
+        let Some(sent) = self.get_mut(entry.0) else { return };
+        sent.state = State::Untold;
         let size = u64::from(sent.size);
         self.in_flight = self.in_flight.saturating_sub(size);
+        self.untold.push_back(entry);
+    }
+
+    fn mark_lost(&mut self, seq: u64) -> u64 {
+        let Some(sent) = self.get_mut(seq) else { return 0 };
+        let was = std::mem::replace(&mut sent.state, State::Lost);
+        let size = u64::from(sent.size);
+        if was == State::Outstanding {
+            self.in_flight = self.in_flight.saturating_sub(size);
+        }
         self.lost.push_back(seq);
         size
     }
@@ -558,10 +562,7 @@ impl InFlight {
             return false;
         }
         self.recovery = None;
-        self.rack.persist = self.rack.persist.saturating_sub(1);
-        if self.rack.persist == 0 {
-            self.rack.window = 1;
-        }
+        self.rack.recovered();
         true
     }
 
@@ -610,7 +611,7 @@ impl InFlight {
                 State::Acked => self.forward >= self.base,
                 _ if sent.record == 0 => false,
                 // What is still on its way is waited for, unless its time is up or the rest of its message was given up.
-                State::Outstanding => {
+                State::Outstanding | State::Untold => {
                     let expired = self.records.all.get(&sent.record).is_some_and(|r| r.reliability.expires <= now);
                     (expired || self.records.is_abandoned(sent.record)) && self.give_up(now, seq)
                 }
@@ -679,12 +680,19 @@ struct Snapshot {
     delivered_at: Nanos,
     first_sent_at: Nanos,
     app_limited: bool,
+    uncertain: bool,
     retransmitted: bool,
 }
 
 /// The most recently sent of the chunks that a SACK newly acknowledges.
 #[derive(Clone, Copy, Debug, Default)]
 struct Newest {
+    /// See [`Rack::soonest`].
+    soonest: Nanos,
+    /// See [`Rack::late`].
+    late: Nanos,
+    /// The highest TSN acknowledged before.
+    prior_highest: u64,
     acked: u64,
     prior_in_flight: u64,
     seen: Option<Snapshot>,

@@ -37,6 +37,8 @@ pub(crate) struct Outbound {
     pub(crate) interleaved: bool,
     /// When pacing lets the next packet go.
     paced_until: Nanos,
+    /// Bytes of the last packet with data.
+    last_bytes: u64,
     /// Pacing held a packet back.
     waits_for_pacing: bool,
     /// The window held a packet back since the last SACK.
@@ -73,6 +75,7 @@ impl Outbound {
             peer_window: 0,
             interleaved: false,
             paced_until: 0,
+            last_bytes: 0,
             waits_for_pacing: false,
             window_limited: false,
             active_at: 0,
@@ -98,7 +101,8 @@ impl Outbound {
     /// Takes in a SACK.
     pub(crate) fn on_sack(&mut self, now: Nanos, sack: &Sack<'_>) {
         let window = self.controller.window();
-        let Some(result) = self.flight.on_sack(now, sack, &mut self.rtt) else { return };
+        let timed_out = self.probes >= 2;
+        let Some(result) = self.flight.on_sack(now, sack, &mut self.rtt, timed_out) else { return };
         self.peer_window = u64::from(sack.window);
         if result.acked > 0 || result.advanced || sack.window == 0 {
             // A peer that has no room is alive all the same (RFC 9260 §6.1).
@@ -109,7 +113,7 @@ impl Outbound {
             self.probe_due = false;
             self.active_at = now;
         }
-        let lost = self.detect_losses(now, result.prior_in_flight);
+        let lost = self.detect_losses(now, result.prior_in_flight, timed_out);
         if self.flight.end_recovery() {
             self.controller.on_recovered();
         }
@@ -132,13 +136,15 @@ impl Outbound {
                 in_recovery: self.flight.in_recovery(),
                 window_limited,
             });
+            self.repace(now);
         }
         self.update_forward(now);
     }
 
-    fn detect_losses(&mut self, now: Nanos, in_flight: u64) -> u64 {
+    /// After a time-out the controller has been told: the losses that show then are no further congestion.
+    fn detect_losses(&mut self, now: Nanos, in_flight: u64, timed_out: bool) -> u64 {
         let lost = self.flight.detect_losses(now, &self.rtt);
-        if lost > 0 && self.flight.begin_recovery() {
+        if lost > 0 && self.flight.begin_recovery() && !timed_out {
             self.controller.on_congestion(Duration::from_nanos(now), in_flight);
         }
         lost
@@ -168,7 +174,7 @@ impl Outbound {
     pub(crate) fn on_timeout(&mut self, now: Nanos) -> bool {
         if self.flight.rack_deadline().is_some_and(|at| at <= now) {
             let in_flight = self.flight.in_flight;
-            self.detect_losses(now, in_flight);
+            self.detect_losses(now, in_flight, self.probes >= 2);
         }
         if self.flight.first_expiry().is_some_and(|at| at <= now) || self.flight.must_forward() {
             self.update_forward(now);
@@ -238,6 +244,15 @@ impl Outbound {
         self.controller.pacing_rate().map(|rate| rate.max(1))
     }
 
+    /// The rate may have grown: the pause that the last packet asked for is no longer than it would be now.
+    fn repace(&mut self, now: Nanos) {
+        if self.paced_until > now
+            && let Some(rate) = self.rate()
+        {
+            self.paced_until = self.paced_until.min(now + self.last_bytes * SECOND / rate);
+        }
+    }
+
     /// Fills the packet that starts at `start` of `out` with data, up to `end`. `bare` says whether it holds nothing but its header.
     pub(crate) fn write_data(&mut self, now: Nanos, out: &mut Vec<u8>, end: usize, bare: bool) -> Written {
         let before = out.len();
@@ -260,6 +275,7 @@ impl Outbound {
         let bytes = (out.len() - before) as u64;
         if bytes > 0 {
             self.active_at = now;
+            self.last_bytes = bytes;
             if let Some(rate) = self.rate() {
                 self.paced_until = self.paced_until.max(now.saturating_sub(BURST)) + bytes * SECOND / rate;
             }

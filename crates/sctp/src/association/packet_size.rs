@@ -111,3 +111,50 @@ impl PacketSize {
         changed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn search(path: usize) -> PacketSize {
+        let mut size = PacketSize::new(PacketSizes { base: 1200, max: 1472 });
+        let mut now = 0;
+        for _ in 0..100 {
+            if let Some(probe) = size.poll(now, SECOND)
+                && probe <= path
+            {
+                assert!(size.confirmed(probe));
+            }
+            now += SECOND;
+        }
+        size
+    }
+
+    /// RFC 8899 §5.3: the largest size at once if it passes, else a search.
+    #[test]
+    fn the_search_finds_what_the_path_carries() {
+        assert_eq!(search(1500).current(), 1472);
+        for path in [1210, 1300, 1400, 1470] {
+            let found = search(path).current();
+            assert!(found <= path && found + STEP + 4 > path, "{path}: {found}");
+        }
+        assert_eq!(search(1100).current(), 1200, "the base is always used");
+    }
+
+    /// RFC 8899 §4.3.
+    #[test]
+    fn a_black_hole_sends_back_to_the_base_and_is_searched_again_later() {
+        let mut size = search(1500);
+        assert!(size.black_hole(0));
+        assert_eq!(size.current(), 1200);
+        assert_eq!(size.poll(CALM - 1, SECOND), None);
+        let probe = size.poll(CALM, SECOND).unwrap();
+        assert!((1200..1472).contains(&probe));
+    }
+
+    #[test]
+    fn nothing_is_probed_if_there_is_nothing_to_find() {
+        let mut size = PacketSize::new(PacketSizes { base: 1200, max: 1200 });
+        assert_eq!((size.timeout(), size.poll(0, 1)), (None, None));
+    }
+}

@@ -92,3 +92,40 @@ impl Ranges {
         Some(end)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        /// The same as a set of single numbers, whatever the order.
+        #[test]
+        fn ranges_are_a_set(adds in proptest::collection::vec((1u64..80, 0u64..9), 0..60), cut in 0u64..90) {
+            let (mut ranges, mut set) = (Ranges::default(), BTreeSet::new());
+            for (from, len) in adds {
+                if len == 0 {
+                    let mut probe = ranges.clone();
+                    let split = ranges.would_split(from);
+                    let before = probe.len();
+                    probe.insert(from, from, |_, _| {});
+                    prop_assert_eq!(split, probe.len() > before);
+                }
+                let mut fresh = Vec::new();
+                ranges.insert(from, from + len, |a, b| fresh.extend(a..=b));
+                let expected: Vec<u64> = (from..=from + len).filter(|n| set.insert(*n)).collect();
+                prop_assert_eq!(fresh, expected);
+            }
+            let flat = |r: &Ranges| r.iter().flatten().collect::<Vec<_>>();
+            prop_assert_eq!(flat(&ranges), set.iter().copied().collect::<Vec<_>>());
+            for n in 0..95 {
+                prop_assert_eq!(ranges.contains(n), set.contains(&n));
+            }
+            let runs: Vec<_> = ranges.iter().collect();
+            prop_assert!(runs.windows(2).all(|w| w[0].end() + 1 < *w[1].start()));
+            ranges.remove_up_to(cut);
+            prop_assert_eq!(flat(&ranges), set.into_iter().filter(|n| *n > cut).collect::<Vec<_>>());
+        }
+    }
+}

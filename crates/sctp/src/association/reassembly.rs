@@ -358,3 +358,190 @@ impl Run {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Tsn;
+    use proptest::prelude::*;
+
+    fn piece(stream: u16, placement: Placement, flags: &str, payload: &[u8]) -> Data<'static> {
+        Data {
+            tsn: Tsn(0),
+            stream: StreamId(stream),
+            placement,
+            ppid: 51,
+            begin: flags.contains('B'),
+            end: flags.contains('E'),
+            unordered: flags.contains('U'),
+            immediate: false,
+            payload: payload.to_vec().leak(),
+        }
+    }
+
+    fn ssn(ssn: u16) -> Placement {
+        Placement::Stream { ssn }
+    }
+
+    fn mid(mid: u32, fsn: u32) -> Placement {
+        Placement::Message { mid, fsn }
+    }
+
+    fn take(r: &mut Reassembly) -> Vec<(u16, String)> {
+        r.take_complete().map(|m| (m.stream.0, String::from_utf8(m.payload.to_vec()).unwrap())).collect()
+    }
+
+    #[track_caller]
+    fn add(r: &mut Reassembly, tsn: u64, data: Data<'_>) {
+        r.add(tsn, &data, 1000).unwrap();
+    }
+
+    fn idle(r: &Reassembly) -> bool {
+        r.partial() == 0 && r.waiting() == 0 && r.runs.is_empty()
+    }
+
+    /// RFC 9260 §6.9: any order of arrival, one message.
+    #[test]
+    fn pieces_in_any_order_become_a_message() {
+        for order in [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2], [2, 0, 3, 1]] {
+            for interleaved in [false, true] {
+                let mut r = Reassembly::default();
+                for at in order {
+                    let flags = ["B", "", "", "E"][at];
+                    let place = if interleaved { mid(0, at as u32) } else { ssn(0) };
+                    add(&mut r, 10 + at as u64, piece(1, place, flags, &b"abcd"[at..=at]));
+                }
+                assert_eq!(take(&mut r), [(1, "abcd".into())], "{order:?}");
+                assert!(idle(&r));
+            }
+        }
+    }
+
+    /// RFC 8260 §2.2.3: pieces of messages on different streams, and of ordered and unordered ones, mix.
+    #[test]
+    fn interleaved_messages_stay_apart() {
+        let mut r = Reassembly::default();
+        add(&mut r, 1, piece(1, mid(0, 0), "B", b"a"));
+        add(&mut r, 2, piece(2, mid(0, 0), "B", b"x"));
+        add(&mut r, 3, piece(1, mid(0, 0), "UB", b"u"));
+        add(&mut r, 4, piece(1, mid(0, 1), "E", b"b"));
+        add(&mut r, 5, piece(1, mid(0, 1), "UE", b"v"));
+        add(&mut r, 6, piece(2, mid(0, 1), "E", b"y"));
+        assert_eq!(take(&mut r), [(1, "ab".into()), (1, "uv".into()), (2, "xy".into())]);
+        assert!(idle(&r));
+    }
+
+    /// RFC 9260 §6.5, §6.6: ordered messages wait for those before them, unordered ones do not.
+    #[test]
+    fn ordered_messages_wait_for_their_turn() {
+        let mut r = Reassembly::default();
+        add(&mut r, 3, piece(1, ssn(2), "BE", b"three"));
+        add(&mut r, 2, piece(1, ssn(1), "BE", b"two"));
+        add(&mut r, 4, piece(1, ssn(0), "UBE", b"now"));
+        add(&mut r, 5, piece(2, ssn(0), "BE", b"else"));
+        assert_eq!(take(&mut r), [(1, "now".into()), (2, "else".into())]);
+        assert_eq!(r.waiting(), 8 + 2 * OVERHEAD);
+        add(&mut r, 1, piece(1, ssn(0), "BE", b"one"));
+        assert_eq!(take(&mut r), [(1, "one".into()), (1, "two".into()), (1, "three".into())]);
+        assert!(idle(&r));
+    }
+
+    /// RFC 9260 §3.3.1: stream sequence numbers wrap after 65,535.
+    #[test]
+    fn numbers_wrap() {
+        let mut r = Reassembly::default();
+        for n in 0..70_000u64 {
+            add(&mut r, n, piece(1, ssn(n as u16), "BE", b"x"));
+        }
+        assert_eq!(r.take_complete().count(), 70_000);
+        let mut r = Reassembly::default();
+        r.skip(0, [Skipped::Message { stream: StreamId(1), unordered: false, mid: 0x7fff_ffff }].into_iter());
+        r.skip(0, [Skipped::Message { stream: StreamId(1), unordered: false, mid: u32::MAX - 1 }].into_iter());
+        add(&mut r, 2, piece(1, mid(0, 0), "BE", b"b"));
+        add(&mut r, 1, piece(1, mid(u32::MAX, 0), "BE", b"a"));
+        assert_eq!(take(&mut r), [(1, "a".into()), (1, "b".into())]);
+    }
+
+    /// RFC 3758 §3.6: what was given up is skipped, what had come is delivered, what waited goes on.
+    #[test]
+    fn skipped_messages_let_the_next_ones_pass() {
+        for interleaved in [false, true] {
+            let place = |n: u32, f: u32| if interleaved { mid(n, f) } else { ssn(n as u16) };
+            let mut r = Reassembly::default();
+            add(&mut r, 1, piece(1, place(0, 0), "B", b"half"));
+            add(&mut r, 3, piece(1, place(1, 0), "BE", b"came"));
+            add(&mut r, 5, piece(1, place(3, 0), "BE", b"next"));
+            let entry = if interleaved {
+                Skipped::Message { stream: StreamId(1), unordered: false, mid: 2 }
+            } else {
+                Skipped::Stream { stream: StreamId(1), ssn: 2 }
+            };
+            r.skip(4, [entry].into_iter());
+            assert_eq!(take(&mut r), [(1, "came".into()), (1, "next".into())], "interleaved: {interleaved}");
+            assert!(idle(&r));
+        }
+    }
+
+    /// RFC 6525 §5.2.2.
+    #[test]
+    fn a_reset_stream_counts_from_zero() {
+        let mut r = Reassembly::default();
+        add(&mut r, 1, piece(1, mid(0, 0), "BE", b"old"));
+        add(&mut r, 2, piece(1, mid(5, 0), "BE", b"never"));
+        add(&mut r, 3, piece(1, mid(6, 3), "", b"nor"));
+        r.reset(Some(StreamId(1)));
+        add(&mut r, 4, piece(1, mid(0, 0), "BE", b"new"));
+        assert_eq!(take(&mut r), [(1, "old".into()), (1, "new".into())]);
+        assert!(idle(&r));
+    }
+
+    #[test]
+    fn a_message_beyond_the_limit_is_refused() {
+        let mut r = Reassembly::default();
+        add(&mut r, 1, piece(1, mid(0, 0), "B", &[0; 600]));
+        assert_eq!(r.add(2, &piece(1, mid(0, 1), "", &[0; 600]), 1000), Err(TooLarge));
+    }
+
+    proptest! {
+        /// Messages of all kinds, cut at random, in random order: each comes out once, whole, in the order of its stream.
+        #[test]
+        fn any_order_gives_every_message_back(
+            lens in proptest::collection::vec((0u16..3, 1usize..6, any::<bool>()), 1..20),
+            interleaved: bool,
+            shuffle in proptest::collection::vec(any::<u32>(), 120),
+        ) {
+            let mut pieces = Vec::new();
+            let mut counters = BTreeMap::<(u16, bool), u32>::new();
+            let mut expected = BTreeMap::<(u16, bool), Vec<Vec<u8>>>::new();
+            for (n, (stream, len, unordered)) in lens.into_iter().enumerate() {
+                let number = counters.entry((stream, unordered)).or_default();
+                let payload: Vec<u8> = (0..len as u8).map(|i| n as u8 * 8 + i).collect();
+                for (i, byte) in payload.iter().enumerate() {
+                    let flags = format!(
+                        "{}{}{}",
+                        if i == 0 { "B" } else { "" },
+                        if i + 1 == len { "E" } else { "" },
+                        if unordered { "U" } else { "" }
+                    );
+                    let place = if interleaved { mid(*number, i as u32) } else { ssn(*number as u16) };
+                    pieces.push(piece(stream, place, &flags, &[*byte]));
+                }
+                *number += 1;
+                expected.entry((stream, unordered)).or_default().push(payload);
+            }
+            let mut order: Vec<usize> = (0..pieces.len()).collect();
+            order.sort_by_key(|i| shuffle[*i % 120]);
+            let mut r = Reassembly::default();
+            for i in order {
+                r.add(1000 + i as u64, &pieces[i], 1000).unwrap();
+            }
+            let mut got = BTreeMap::<(u16, bool), Vec<Vec<u8>>>::new();
+            for m in r.take_complete() {
+                got.entry((m.stream.0, m.unordered)).or_default().push(m.payload.to_vec());
+            }
+            got.iter_mut().chain(expected.iter_mut()).filter(|(k, _)| k.1).for_each(|(_, v)| v.sort());
+            prop_assert_eq!(got, expected);
+            prop_assert!(r.partial() == 0 && r.waiting() == 0);
+        }
+    }
+}

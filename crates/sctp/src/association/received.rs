@@ -136,3 +136,64 @@ impl Received {
         self.sack_at = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        /// RFC 9260 §6.2: whatever comes in whatever order, it is told what has come.
+        #[test]
+        fn arrivals_are_told_apart(first: u32, offsets in proptest::collection::vec(0u64..60, 0..120)) {
+            let mut received = Received::new(Tsn(first));
+            let start = received.cumulative() + 1;
+            let mut set = BTreeSet::new();
+            for offset in offsets {
+                let tsn = received.unwrap(Tsn::wire(start + offset));
+                prop_assert_eq!(tsn, start + offset);
+                let expected = if set.insert(offset) { Arrival::New } else { Arrival::Double };
+                prop_assert_eq!(received.look(tsn), expected);
+                if expected == Arrival::New {
+                    received.take(tsn);
+                }
+                let prefix = (0..).take_while(|n| set.contains(n)).count() as u64;
+                prop_assert_eq!(received.cumulative() + 1, start + prefix);
+            }
+        }
+    }
+
+    /// RFC 9260 §3.3.4: what lies beyond the reach of gap blocks cannot be acknowledged, so it is not taken.
+    #[test]
+    fn bogus_tsns_and_too_many_gaps_are_refused() {
+        let mut received = Received::new(Tsn(1));
+        let next = received.cumulative() + 1;
+        assert_eq!(received.look(next + 70_000), Arrival::OutOfRange);
+        for n in 0..MOST_RUNS as u64 {
+            assert_eq!(received.look(next + 2 + 2 * n), Arrival::New);
+            received.take(next + 2 + 2 * n);
+        }
+        assert_eq!(received.look(next + 2 * MOST_RUNS as u64 + 2), Arrival::OutOfRange);
+        assert_eq!(received.look(next + 3), Arrival::New, "it joins two runs");
+        assert_eq!(received.look(next), Arrival::New, "the first hole can always be filled");
+    }
+
+    /// RFC 9260 §6.2.
+    #[test]
+    fn every_second_packet_and_every_gap_is_acknowledged_at_once() {
+        let mut received = Received::new(Tsn(1));
+        let next = received.cumulative() + 1;
+        received.take(next);
+        received.packet_done(100, 20);
+        assert!(!received.sack_now && received.sack_at == Some(120));
+        received.take(next + 1);
+        received.packet_done(101, 20);
+        assert!(received.sack_now);
+        received.write_sack(0, 100, &mut Vec::new());
+        assert!(!received.sack_pending());
+        received.take(next + 3);
+        received.packet_done(102, 20);
+        assert!(received.sack_now, "a gap");
+    }
+}

@@ -352,3 +352,96 @@ impl SendQueue {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue(messages: &[(u16, usize)]) -> SendQueue {
+        let mut queue = SendQueue::default();
+        for (stream, len) in messages {
+            queue.push(StreamId(*stream), vec![0; *len].into(), 51, false, Reliability::FULL, true);
+        }
+        queue
+    }
+
+    fn drain(queue: &mut SendQueue, most: usize, interleaved: bool) -> Vec<(u16, u32, u32)> {
+        let mut out = Vec::new();
+        while let Next::Piece(p) = queue.next(0, most, 1, interleaved, |_| 0) {
+            out.push((p.stream.0, p.mid, p.fsn));
+        }
+        assert_eq!(queue.buffered(), 0);
+        out
+    }
+
+    /// RFC 9260 §6.9: without I-DATA the pieces of a message are not torn apart; the streams take turns by messages.
+    #[test]
+    fn whole_messages_take_turns_without_interleaving() {
+        let mut q = queue(&[(1, 250), (1, 100), (2, 250)]);
+        assert_eq!(
+            drain(&mut q, 100, false),
+            [(1, 0, 0), (1, 0, 1), (1, 0, 2), (2, 0, 0), (2, 0, 1), (2, 0, 2), (1, 1, 0)]
+        );
+    }
+
+    /// RFC 8260 §3.2: with I-DATA a small message passes a large one.
+    #[test]
+    fn pieces_take_turns_with_interleaving() {
+        let mut q = queue(&[(1, 300), (2, 100)]);
+        assert_eq!(drain(&mut q, 100, true), [(1, 0, 0), (2, 0, 0), (1, 0, 1), (1, 0, 2)]);
+    }
+
+    /// RFC 8260 §3.6: bandwidth follows the weights.
+    #[test]
+    fn weights_share_the_path() {
+        let mut q = queue(&[(1, 100_000), (2, 100_000)]);
+        q.set_weight(StreamId(1), 128);
+        q.set_weight(StreamId(2), 1024);
+        let mut count = [0; 3];
+        for _ in 0..180 {
+            let Next::Piece(p) = q.next(0, 100, 1, true, |_| 0) else { panic!() };
+            count[usize::from(p.stream.0)] += 1;
+        }
+        assert!((18..=22).contains(&count[1]), "{count:?}");
+    }
+
+    /// A stream that was silent does not get the time back that it did not use.
+    #[test]
+    fn silence_is_not_saved_up() {
+        let mut q = queue(&[(1, 1_000_000)]);
+        for _ in 0..5000 {
+            q.next(0, 100, 1, true, |_| 0);
+        }
+        q.push(StreamId(2), vec![0; 100_000].into(), 51, false, Reliability::FULL, true);
+        let mut twos = 0;
+        for _ in 0..100 {
+            let Next::Piece(p) = q.next(0, 100, 1, true, |_| 0) else { panic!() };
+            twos += usize::from(p.stream.0 == 2);
+        }
+        assert!((49..=51).contains(&twos), "{twos}");
+    }
+
+    #[test]
+    fn the_low_water_mark_is_crossed_once() {
+        let mut q = queue(&[(1, 300)]);
+        q.set_low_water(StreamId(1), 100);
+        let low: Vec<bool> = (0..3)
+            .map(|_| match q.next(0, 100, 1, true, |_| 0) {
+                Next::Piece(p) => p.low,
+                _ => panic!(),
+            })
+            .collect();
+        assert_eq!(low, [false, true, false]);
+    }
+
+    #[test]
+    fn a_held_stream_waits_and_starts_anew() {
+        let mut q = queue(&[(1, 100)]);
+        assert_eq!(drain(&mut q, 100, true), [(1, 0, 0)]);
+        q.hold(StreamId(1));
+        q.push(StreamId(1), vec![0; 10].into(), 51, false, Reliability::FULL, true);
+        assert!(matches!(q.next(0, 100, 1, true, |_| 0), Next::Empty));
+        q.release(StreamId(1), true);
+        assert_eq!(drain(&mut q, 100, true), [(1, 0, 0)]);
+    }
+}

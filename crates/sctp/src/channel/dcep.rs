@@ -72,3 +72,48 @@ impl Dcep {
         out
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn opens_survive(label: String, protocol: String, ordered: bool, kind in 0..3, parameter: u16, priority in 0..4) {
+            let reliability = match kind {
+                0 => Reliability::Reliable,
+                1 => Reliability::Retransmissions(parameter),
+                _ => Reliability::Lifetime(Duration::from_millis(parameter.into())),
+            };
+            let priority = [Priority::VeryLow, Priority::Low, Priority::Medium, Priority::High][priority as usize];
+            let open = Dcep::Open(ChannelOptions { label, protocol, ordered, reliability, priority, negotiated: None });
+            let bytes = open.write();
+            prop_assert_eq!(Dcep::parse(&bytes), Some(open));
+            for len in 0..bytes.len() {
+                prop_assert_eq!(Dcep::parse(&bytes[..len]), None);
+            }
+        }
+
+        #[test]
+        fn random_bytes_do_no_harm(bytes: Vec<u8>) {
+            let _ = Dcep::parse(&bytes);
+        }
+    }
+
+    /// RFC 8832 §5.1, byte by byte.
+    #[test]
+    fn an_open_looks_as_the_rfc_draws_it() {
+        let options = ChannelOptions {
+            label: "ab".into(),
+            protocol: "c".into(),
+            ordered: false,
+            reliability: Reliability::Retransmissions(5),
+            priority: Priority::High,
+            negotiated: None,
+        };
+        let expected = [3, 0x81, 4, 0, 0, 0, 0, 5, 0, 2, 0, 1, b'a', b'b', b'c'];
+        assert_eq!(Dcep::Open(options).write(), expected);
+        assert_eq!(Dcep::Ack.write(), [2]);
+    }
+}

@@ -11,6 +11,8 @@ use super::{Ack, Controller, initial_window};
 use std::time::Duration;
 
 const STARTUP_GAIN: f64 = 2.77;
+/// Losses above this share of a round end the startup if there is a queue as well: then it has overflowed.
+const STARTUP_LOSS: f64 = 0.02;
 /// The pacing gains of one cycle of probing; each lasts about one round trip.
 const CYCLE: [f64; 8] = [1.25, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0];
 /// Slightly less than the estimate goes out, because a maximum is an optimistic estimate and what it is too high by would queue.
@@ -19,6 +21,8 @@ const WINDOW_GAIN: f64 = 2.0;
 const RATE_ROUNDS: u64 = 10;
 const MIN_RTT_LIFE: Duration = Duration::from_secs(10);
 const PROBE_RTT_TIME: Duration = Duration::from_millis(200);
+/// A round trip that is longer than the shortest by so much and a thirty-second has met no queue to speak of.
+const CLOSE: Duration = Duration::from_micros(500);
 /// Room for what the end systems hold back: delayed acknowledgements, timers, batches.
 const SLACK: Duration = Duration::from_millis(2);
 
@@ -79,6 +83,8 @@ pub struct Bbr {
     round: u64,
     round_end: u64,
     round_start: bool,
+    /// What the round before and this one have seen.
+    seen: Round,
     full: FullPipe,
     pacing_gain: f64,
     window: u64,
@@ -88,7 +94,15 @@ pub struct Bbr {
     idle_restart: bool,
 }
 
-/// Whether the pipe is full: the rate has stopped growing for three rounds.
+/// What happened since a round began.
+#[derive(Clone, Copy, Debug, Default)]
+struct Round {
+    acked: u64,
+    lost: u64,
+    rtt: Option<Duration>,
+}
+
+/// Whether the pipe is full: the rate has stopped growing for three rounds, or the queue has overflowed.
 #[derive(Clone, Copy, Debug, Default)]
 struct FullPipe {
     reached: bool,
@@ -108,6 +122,7 @@ impl Bbr {
             round: 0,
             round_end: 0,
             round_start: false,
+            seen: Round::default(),
             full: FullPipe::default(),
             pacing_gain: STARTUP_GAIN,
             window: initial_window(packet),
@@ -125,22 +140,43 @@ impl Bbr {
         (product * gain + slack) as u64 + 3 * self.packet
     }
 
+    /// Half of what fills the path lets its queue drain, and does not stop the program's data.
+    fn probe_rtt_flight(&self) -> u64 {
+        self.flight(0.5).max(self.min_window())
+    }
+
     fn min_window(&self) -> u64 {
         4 * self.packet
     }
 
     fn update_round(&mut self, ack: &Ack) {
         self.round_start = false;
+        self.seen.acked += ack.acked;
+        self.seen.lost += ack.lost;
+        self.seen.rtt = [self.seen.rtt, ack.rtt].into_iter().flatten().min();
         if ack.rate.is_some_and(|rate| rate.prior_delivered >= self.round_end) {
             self.round_end = ack.delivered;
             self.round += 1;
             self.round_start = true;
+            if !self.full.reached && self.has_overflowed() {
+                self.full.reached = true;
+            }
+            self.seen = Round::default();
         }
+    }
+
+    /// Whether more was lost in this round than the path loses at random, with a queue to see.
+    fn has_overflowed(&self) -> bool {
+        let (Some(rtt), Some((min_rtt, _))) = (self.seen.rtt, self.min_rtt) else { return false };
+        self.seen.lost as f64 > (self.seen.acked + self.seen.lost) as f64 * STARTUP_LOSS && rtt > min_rtt + min_rtt / 4
     }
 
     fn update_rate(&mut self, ack: &Ack) {
         let Some(rate) = ack.rate.filter(|rate| !rate.interval.is_zero()) else { return };
-        let value = rate.delivered as f64 / rate.interval.as_secs_f64();
+        let mut value = rate.delivered as f64 / rate.interval.as_secs_f64();
+        if rate.uncertain {
+            value = value.min(self.rate.get());
+        }
         if !rate.app_limited || value >= self.rate.get() {
             self.rate.update(self.round, value);
         }
@@ -183,7 +219,7 @@ impl Bbr {
         let expired = self.min_rtt.is_some_and(|(_, at)| ack.now.saturating_sub(at) > MIN_RTT_LIFE);
         if let Some(rtt) = ack.rtt {
             // As good as the minimum counts as the minimum: a path whose queue drains now and then needs no probe of its own.
-            let close = self.min_rtt.is_none_or(|(min, _)| rtt <= min + min / 64);
+            let close = self.min_rtt.is_none_or(|(min, _)| rtt <= min + min / 32 + CLOSE);
             if close && self.min_rtt.is_some_and(|(min, _)| rtt > min) {
                 self.min_rtt = self.min_rtt.map(|(min, _)| (min, ack.now));
             } else if close || expired {
@@ -196,9 +232,10 @@ impl Bbr {
             self.pacing_gain = 1.0;
         }
         self.idle_restart = false;
+        let probe_flight = self.probe_rtt_flight();
         let Mode::ProbeRtt { done, round } = &mut self.mode else { return };
         match done {
-            None if ack.in_flight <= 4 * self.packet => {
+            None if ack.in_flight <= probe_flight => {
                 *done = Some(ack.now + PROBE_RTT_TIME);
                 *round = self.round + 1;
             }
@@ -217,11 +254,7 @@ impl Bbr {
     }
 
     fn update_window(&mut self, ack: &Ack) {
-        let gain = match self.mode {
-            Mode::Startup | Mode::Drain => STARTUP_GAIN,
-            _ => WINDOW_GAIN,
-        };
-        let target = self.flight(gain);
+        let target = self.flight(WINDOW_GAIN);
         if self.full.reached {
             self.window = (self.window + ack.acked).min(target);
         } else if self.window < target || ack.delivered < 2 * initial_window(self.packet as usize) {
@@ -234,7 +267,7 @@ impl Bbr {
 impl Controller for Bbr {
     fn window(&self) -> u64 {
         match self.mode {
-            Mode::ProbeRtt { .. } => self.window.min(self.min_window()),
+            Mode::ProbeRtt { .. } => self.window.min(self.probe_rtt_flight()),
             _ => self.window,
         }
     }

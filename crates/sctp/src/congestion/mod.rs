@@ -48,6 +48,8 @@ pub struct RateSample {
     pub prior_delivered: u64,
     /// The program had not enough to send: the path may be faster.
     pub app_limited: bool,
+    /// Some of it may have arrived before, and was told late: the path may be slower.
+    pub uncertain: bool,
 }
 
 /// What one SACK told. Bytes are those of chunks, headers included.

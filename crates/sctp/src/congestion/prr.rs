@@ -30,3 +30,35 @@ impl Prr {
         in_flight + send
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 6937 §3: half of what is delivered is sent, until half of the flight is left.
+    #[test]
+    fn the_window_shrinks_in_proportion() {
+        let mut prr = Prr::new(100_000);
+        let mut in_flight = 90_000;
+        let (mut delivered, mut sent) = (0u64, 0u64);
+        while in_flight > 50_000 {
+            in_flight -= 1000;
+            delivered += 1000;
+            let window = prr.window(1000, in_flight, 50_000, 1000);
+            while in_flight + 1000 <= window {
+                in_flight += 1000;
+                sent += 1000;
+                prr.sent(1000);
+            }
+        }
+        assert!((delivered / 2).abs_diff(sent) <= 1000, "{sent} of {delivered}");
+        assert_eq!(prr.window(1000, 49_000, 50_000, 1000), 50_000);
+    }
+
+    /// RFC 6937 §3.1: after heavy loss it grows by one packet more than is delivered.
+    #[test]
+    fn after_heavy_loss_it_grows_as_slow_start_does() {
+        let mut prr = Prr::new(100_000);
+        assert_eq!(prr.window(1000, 10_000, 50_000, 1000), 12_000);
+    }
+}

@@ -241,4 +241,6 @@ fn array_at<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], ParseErr
 }
 
 #[cfg(test)]
+mod cuts;
+#[cfg(test)]
 mod tests;

@@ -394,6 +394,24 @@ fn expired_messages_do_not_hold_up_the_stream() {
     assert!(pair.run_until(seconds(5), |_, b| messages(b).iter().any(|m| m.payload == b"still here"[..])));
 }
 
+/// RFC 9653 §5: no checksum once both sides have agreed, and always one before.
+#[test]
+fn checksums_are_left_out_where_agreed() {
+    for (a, b) in [(true, true), (true, false), (false, true)] {
+        let config = |zero_checksum| Config { zero_checksum, ..Config::default() };
+        let mut pair = connected(both_with(40, delay(10), config(a), config(b)));
+        // The path's size is probed first.
+        pair.run(ms(500));
+        send(&mut pair, 1, b"x");
+        let mut out = Vec::new();
+        let now = pair.now();
+        assert!(pair.a.poll_transmit(now, &mut out).is_some());
+        assert_eq!(out[8..12] == [0; 4], a && b);
+        pair.inject(1, &out);
+        assert_eq!(messages(&mut pair.b).len(), 1);
+    }
+}
+
 /// The same seeds and the same network: the same packets.
 #[test]
 fn runs_repeat_exactly() {

@@ -168,27 +168,41 @@ fn streams_are_reset_with_dcsctp() {
     }
 }
 
-/// The path gets smaller in the middle of a transfer from us.
-#[test]
-fn dcsctp_gets_everything_over_a_path_that_shrinks() {
-    let link = LinkSpec::bottleneck(20, ms(10), 100);
-    let mut pair = Pair::new(6, link.clone(), link.clone(), |now| {
-        (Ours::new(now, config(Algorithm::Bbr), 6), Dcsctp::new(now, &dcsctp_options(true, true)))
-    });
+/// RFC 8899 §4.3: the path gets smaller in the middle of a transfer, and larger again; all arrives, whoever sends.
+fn shrinking<X: Stack, Y: Stack>(mut pair: Pair<X, Y>, link: &LinkSpec) {
     pair.a.connect(pair.now());
     assert!(pair.run_until(seconds(30), |a, b| a.is_connected() && b.is_connected()));
-    let payload = bytes::Bytes::from(pattern(6, 100_000));
-    for _ in 0..40 {
-        assert!(pair.a.send(pair.net.now(), 1, &payload, false));
-    }
-    pair.run(ms(500));
-    pair.set_link(0, LinkSpec { mtu: 1300, ..link });
-    let mut got = 0;
-    assert!(pair.run_until(seconds(60), |_, b| {
-        while let Some((_, message)) = b.receive() {
+    let payload = bytes::Bytes::from(pattern(6, 60_000));
+    let (mut sent, mut got) = (0, 0);
+    for step in 0..600 {
+        while sent < 40 && pair.a.buffered(1) < 200_000 && pair.a.send(pair.net.now(), 1, &payload, false) {
+            sent += 1;
+        }
+        pair.run(ms(100));
+        while let Some((_, message)) = pair.b.receive() {
             assert!(message == payload);
             got += 1;
         }
-        got == 40
-    }));
+        match step {
+            4 => pair.set_link(0, LinkSpec { mtu: 1300, ..link.clone() }),
+            8 => pair.set_link(0, link.clone()),
+            _ => {}
+        }
+        if got == 40 {
+            return;
+        }
+    }
+    panic!("{got} of {sent} came");
+}
+
+#[test]
+fn others_get_everything_over_a_path_that_shrinks_and_we_from_them() {
+    let link = LinkSpec::bottleneck(20, ms(10), 100);
+    let ours = |now| Ours::new(now, config(Algorithm::Bbr), 6);
+    let dcsctp = |now| Dcsctp::new(now, &dcsctp_options(true, true));
+    let (there, back) = (link.clone(), link.clone());
+    shrinking(Pair::new(6, there.clone(), back.clone(), |now| (ours(now), dcsctp(now))), &link);
+    shrinking(Pair::new(7, there.clone(), back.clone(), |now| (dcsctp(now), ours(now))), &link);
+    shrinking(Pair::new(8, there.clone(), back.clone(), |now| (ours(now), SctpProto::new(now))), &link);
+    shrinking(Pair::new(9, there, back, |now| (SctpProto::new(now), ours(now))), &link);
 }

@@ -5,19 +5,19 @@ mod channels;
 mod interop;
 mod net;
 mod network;
+mod path;
 #[allow(dead_code)]
 mod stacks;
+mod world;
 
 use net::Pair;
 use parlour_netsim::LinkSpec;
 use parlour_sctp::{Association, Config, Event, Message, SendOptions, StreamId};
 use std::time::Duration;
 
-pub(crate) type Both = Pair<Association, Association>;
+pub(crate) use world::ms;
 
-pub(crate) fn ms(n: u64) -> Duration {
-    Duration::from_millis(n)
-}
+pub(crate) type Both = Pair<Association, Association>;
 
 pub(crate) fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)

@@ -1,7 +1,7 @@
 //! What the network does to packets: loss, reordering, duplication, cuts, smaller paths.
 
 use super::*;
-use parlour_netsim::Loss;
+use parlour_netsim::{Loss, QueueSpec};
 use parlour_sctp::{PacketSizes, congestion::Algorithm};
 
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::Bbr, Algorithm::Cubic, Algorithm::Reno];
@@ -64,6 +64,31 @@ fn everything_arrives_once_and_in_order_whatever_the_network_does() {
     }
 }
 
+/// RFC 9260 §7.2.4, RFC 8985: a single loss costs about one round trip, not a time-out.
+#[test]
+fn a_lost_packet_is_repaired_within_a_round_trip_of_its_discovery() {
+    let mut pair = connected(both(60, delay(50)));
+    for n in 0..40 {
+        // Few enough to fit the first window.
+        send(&mut pair, 1, &pattern(n, 400));
+        if n == 20 {
+            // Just this one gets lost.
+            let now = pair.now();
+            assert!(pair.a.poll_transmit(now, &mut Vec::new()).is_some());
+        }
+        pair.run(ms(5));
+    }
+    let start = pair.net.elapsed();
+    let mut got = messages(&mut pair.b).len();
+    pair.run_until(seconds(5), |_, b| {
+        got += messages(b).len();
+        got == 40
+    });
+    let took = pair.net.elapsed() - start;
+    assert!(took < ms(120), "{took:?}");
+    assert_eq!(pair.a.stats().retransmissions, 1);
+}
+
 /// RFC 8985 §7: the loss of the last packet is noticed in two round trips, not in a retransmission time-out.
 #[test]
 fn a_lost_tail_is_probed() {
@@ -80,6 +105,28 @@ fn a_lost_tail_is_probed() {
     assert!(pair.run_until(seconds(5), |_, b| !messages(b).is_empty()));
     let took = pair.net.elapsed() - start;
     assert!(took < ms(150), "{took:?}");
+}
+
+/// RFC 8985 §6.2 step 4: reordering makes the sender patient instead of sending everything again.
+#[test]
+fn reordering_is_not_taken_for_loss_for_long() {
+    // The queue takes it all, so that nothing is lost.
+    let queue = QueueSpec::DropTail { bytes: 64 << 20 };
+    let link = LinkSpec { rate: Some(50_000_000), queue, reorder: 0.03, reorder_by: ms(8), ..delay(20) };
+    for algorithm in ALGORITHMS {
+        let config = Config { congestion: algorithm, ..Config::default() };
+        let mut pair = connected(both_with(62, link.clone(), config.clone(), config));
+        let mut got = 0;
+        for n in 0..300 {
+            send(&mut pair, 1, &pattern(n, 20_000));
+        }
+        assert!(pair.run_until(seconds(60), |_, b| {
+            got += messages(b).len();
+            got == 300
+        }));
+        let stats = pair.a.stats();
+        assert!(stats.retransmissions < 100, "{algorithm:?}: {} of about 5000", stats.retransmissions);
+    }
 }
 
 /// After a cut of a second the transfer goes on within two round trips and 200 ms.

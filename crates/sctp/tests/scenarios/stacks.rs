@@ -148,24 +148,10 @@ impl Stack for Dcsctp {
     }
 }
 
-macro_rules! packets {
-    (SctpProto, $transmit:expr) => {
-        match $transmit.payload {
-            sctp_proto::Payload::RawEncode(packets) => packets,
-            _ => Vec::new(),
-        }
-    };
-    (RtcSctp, $transmit:expr) => {
-        match $transmit.message {
-            rtc_sctp::Payload::RawEncode(packets) => packets,
-            _ => Vec::new(),
-        }
-    };
-}
-
-/// `sctp-proto` and `rtc-sctp` share their ancestor's face, up to small things that the arguments name.
+/// `sctp-proto` and other stacks that descend from Pion's share its face, up to small things that the arguments name: how to make an endpoint, connect, take in
+/// a packet, get at the packets of a transmit, write, and end a stream.
 macro_rules! pion_like {
-    ($name:ident, $krate:ident, $endpoint:expr, $connect:expr, $handle:expr, $write:expr, $stop:expr) => {
+    ($name:ident, $krate:ident, $endpoint:expr, $connect:expr, $handle:expr, $packets:expr, $write:expr, $stop:expr) => {
         /// A stack that descends from Pion's.
         pub(crate) struct $name {
             endpoint: $krate::Endpoint,
@@ -229,7 +215,7 @@ macro_rules! pion_like {
                     let (_, association) = self.association.as_mut()?;
                     let transmit = association.poll_transmit(now);
                     self.pump(now);
-                    self.out.extend(packets!($name, transmit?));
+                    self.out.extend($packets(transmit?));
                 }
                 out.extend_from_slice(&self.out.pop_front()?);
                 Some(false)
@@ -290,7 +276,7 @@ macro_rules! pion_like {
     };
 }
 
-fn remote() -> std::net::SocketAddr {
+pub(crate) fn remote() -> std::net::SocketAddr {
     "203.0.113.9:5000".parse().unwrap()
 }
 
@@ -303,28 +289,13 @@ pion_like!(
     ),
     |endpoint: &mut sctp_proto::Endpoint, _now| endpoint.connect(sctp_proto::ClientConfig::new(), remote()).unwrap(),
     |endpoint: &mut sctp_proto::Endpoint, now, data| endpoint.handle(now, remote(), None, None, data),
+    |transmit: sctp_proto::Transmit| match transmit.payload {
+        sctp_proto::Payload::RawEncode(packets) => packets,
+        _ => Vec::new(),
+    },
     |stream: &mut sctp_proto::Stream<'_>, _now, payload: &Bytes| { stream.write_chunk(payload).is_ok() },
     |stream: &mut sctp_proto::Stream<'_>, _now| {
         stream.stop().unwrap();
         stream.finish().unwrap();
-    }
-);
-
-pion_like!(
-    RtcSctp,
-    rtc_sctp,
-    rtc_sctp::Endpoint::new(
-        remote(),
-        rtc_shared::TransportProtocol::UDP,
-        Arc::new(rtc_sctp::EndpointConfig::default()),
-        Some(Arc::new(rtc_sctp::ServerConfig::new(rtc_sctp::TransportConfig::default()))),
-    ),
-    |endpoint: &mut rtc_sctp::Endpoint, now| endpoint
-        .connect(now, rtc_sctp::ClientConfig::new(rtc_sctp::TransportConfig::default()), remote())
-        .unwrap(),
-    |endpoint: &mut rtc_sctp::Endpoint, now, data| endpoint.handle(now, remote(), None, data),
-    |stream: &mut rtc_sctp::Stream<'_>, now, payload: &Bytes| stream.write_chunk(now, payload).is_ok(),
-    |stream: &mut rtc_sctp::Stream<'_>, now| {
-        stream.stop(now).unwrap();
     }
 );

@@ -28,9 +28,6 @@ use crate::http::problem;
 use crate::limits::Slot;
 use crate::ws::origin_refused;
 
-/// What may wait for one client, in bytes: as much as in the outbox of `/v1/ws`.
-const BACKLOG: u64 = 1 << 20;
-
 /// The relays' state.
 pub(crate) struct Compat {
     socketio: socketio::Handle,
@@ -41,7 +38,7 @@ pub(crate) struct Compat {
 impl Compat {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
-            socketio: socketio::Handle::default(),
+            socketio: socketio::Handle::new(config),
             peerjs: peerjs::Handle::new(config.limits.max_peers_total as usize),
             warned_of_origin: Once::new(),
         }
@@ -49,19 +46,20 @@ impl Compat {
 
     /// Starts what happens by the clock.
     pub(crate) fn spawn_timers(&self, app: &Arc<App>) {
+        self.socketio.spawn_timer(Arc::downgrade(app));
         self.peerjs.spawn_timer(Arc::downgrade(app));
     }
 
     /// Closes all connections.
-    pub(crate) fn stop(&self) {
-        self.socketio.stop();
+    pub(crate) fn stop(&self, app: &App) {
+        self.socketio.stop(app);
         self.peerjs.stop();
     }
 }
 
 /// The addresses of clients of other systems.
 pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
-    Router::new().merge(socketio::router(app)).merge(peerjs::router(app))
+    Router::new().merge(socketio::router()).merge(peerjs::router(app))
 }
 
 /// Why these clients are not served now: they are off, or they could not show what the server asks of everybody.

@@ -23,7 +23,7 @@ use super::{Client, headers, problem};
 use crate::App;
 use crate::limits::Slot;
 use crate::listen::Speaks;
-use crate::stream::{Guarded, Stream};
+use crate::stream::Stream;
 use crate::tls::Tls;
 use crate::turn::ALPN;
 
@@ -136,12 +136,9 @@ async fn http(app: &Arc<App>, stream: Stream, client: Client, router: Router, ht
         .max_header_list_size(HEAD_BYTES as u32);
     // The version is known, so that nobody can stop half-way through telling it.
     let builder = if http2 { builder.http2_only() } else { builder.http1_only() };
-    let stream = Guarded::new(stream);
-    let post = stream.post();
     let service = hyper::service::service_fn(|request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(client);
-        request.extensions_mut().insert(post.clone());
         let host = headers::host(&request);
         let mut router = router.clone();
         let app = Arc::clone(app);

@@ -25,7 +25,7 @@ use super::outbox::Outbox;
 use super::wire::Wire;
 use crate::App;
 use crate::metrics::Metrics;
-use crate::stream::Guarded;
+use crate::stream::Stream;
 
 pub(crate) type Socket = WebSocketStream<Wire>;
 
@@ -62,13 +62,13 @@ pub(crate) enum End {
 
 /// Takes the socket over from HTTP. Messages may have `max` bytes. `None` if the client is gone.
 pub(crate) async fn take_over(upgrade: OnUpgrade, max: usize) -> Option<Socket> {
-    let parts = downcast::<TokioIo<Guarded>>(upgrade.await.ok()?).ok()?;
+    let parts = downcast::<TokioIo<Stream>>(upgrade.await.ok()?).ok()?;
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(WRITE_BUFFER)
         .max_message_size(Some(max))
         .max_frame_size(Some(max));
-    let stream = Wire::new(parts.io.into_inner().into_inner());
+    let stream = Wire::new(parts.io.into_inner());
     Some(match parts.read_buf.is_empty() {
         true => Socket::from_raw_socket(stream, Role::Server, Some(config)).await,
         false => Socket::from_partially_read(stream, parts.read_buf.to_vec(), Role::Server, Some(config)).await,
