@@ -1,11 +1,12 @@
 //! What SCTP costs: both ends in one process, no sockets, messages as fast as they go. CPU time, not elapsed time; all stacks take turns in one run.
 
 use crate::{
-    report::{Figure, Report, median},
+    report::{Report, tell},
     rtc::RtcSctp,
     stacks::{Dcsctp, Ours, SctpProto, Stack},
 };
 use bytes::Bytes;
+use parlour_bench_report::{Figure, median};
 use parlour_sctp::{Config, PacketSizes};
 use std::time::{Duration, Instant};
 
@@ -173,8 +174,9 @@ pub(crate) fn run(report: &mut Report, rounds: usize) {
         }
         for (values, (contender, _)) in values.into_iter().zip(&CONTENDERS) {
             let (unit, scale) = if case.size < 1000 { ("messages/s", 1.0) } else { ("MB/s", case.size as f64 / 1e6) };
-            let figure = Figure { case: case.name.into(), contender, unit, value: median(values) * scale };
-            figure.tell();
+            let figure =
+                Figure { case: case.name.into(), contender, unit, value: median(values).unwrap_or(0.0) * scale };
+            tell(&figure);
             figures.push(figure);
         }
     }

@@ -1,9 +1,10 @@
 //! How much of a path is used, how long its queue gets, and what others on it get.
 
 use crate::{
-    report::{Figure, Job, Report},
+    report::{Job, Report},
     world::{RATE, World, ms, percentile},
 };
+use parlour_bench_report::Figure;
 use parlour_netsim::{Change, Direction, LinkSpec, Loss};
 use parlour_sctp::{StreamId, congestion::Algorithm};
 use std::time::Duration;

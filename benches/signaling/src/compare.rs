@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use parlour_bench_report::{Figure, Table};
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
@@ -11,7 +12,6 @@ use crate::Error;
 use crate::client::Client;
 use crate::contender::{Bodies, Contender, Heard, Payload};
 use crate::process::Server;
-use crate::report::{Figure, print};
 
 /// What to run.
 pub(crate) struct Options {
@@ -72,15 +72,18 @@ async fn all(
                 .map_err(|error| format!("{}: {error}", contender.name()))?;
         }
     }
-    let pairs: Vec<_> = pairs.iter().map(|(ours, theirs)| (ours.name(), theirs.name())).collect();
-    print(bench, &figures, &pairs, options.json);
+    let ratios: Vec<_> = pairs.iter().map(|(ours, theirs)| (ours.name(), theirs.name())).collect();
+    let title = format!("{bench} (medians)");
+    Table { bench, title: &title, ratios: &ratios }.print(&figures, options.json);
     Ok(())
 }
 
 async fn round_of(contender: Contender, figures: &mut Vec<Figure>) -> Result<(), Error> {
     let data = std::env::temp_dir().join(format!("parlour-bench-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&data);
-    let mut note = |case, unit, value| figures.push(Figure { case, contender: contender.name(), unit, value });
+    let mut note = |case, unit, value| {
+        figures.push(Figure { case: str::to_owned(case), contender: contender.name(), unit, value })
+    };
     {
         let first = contender.start(&data)?;
         note("first start to first connection", "ms", ms(first.startup));

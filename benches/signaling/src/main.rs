@@ -7,7 +7,6 @@ mod client;
 mod compare;
 mod contender;
 mod process;
-mod report;
 mod soak;
 
 use std::process::ExitCode;

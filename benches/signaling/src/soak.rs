@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
+use parlour_bench_report::median;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::{JoinSet, LocalSet};
@@ -13,7 +14,6 @@ use crate::Error;
 use crate::client::Client;
 use crate::contender::{Bodies, Contender, Heard, Payload, parlour};
 use crate::process::{Server, free_port};
-use crate::report::median;
 
 /// What to run.
 pub(crate) struct Options {

@@ -2,8 +2,9 @@
 
 use crate::Error;
 use crate::contender::{Contender, Server};
+use crate::figure;
 use crate::load::TurnClient;
-use crate::report::Figure;
+use parlour_bench_report::Figure;
 use parlour_net::udp::UdpIo;
 use parlour_turn::client::Event;
 use std::time::{Duration, Instant};
@@ -41,12 +42,7 @@ pub(crate) fn run(contender: Contender) -> Result<Vec<Figure>, Error> {
     }
     let count = (all.len() - 1) as f64;
     Ok(vec![
-        Figure::new(
-            contender,
-            "allocation with a 401 before",
-            "CPU µs",
-            (server.cpu() - cpu).as_secs_f64() * 1e6 / count,
-        ),
-        Figure::new(contender, "allocation", "kB", server.memory().saturating_sub(memory) as f64 / 1000.0 / count),
+        figure(contender, "allocation with a 401 before", "CPU µs", (server.cpu() - cpu).as_secs_f64() * 1e6 / count),
+        figure(contender, "allocation", "kB", server.memory().saturating_sub(memory) as f64 / 1000.0 / count),
     ])
 }

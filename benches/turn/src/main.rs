@@ -8,12 +8,11 @@ mod allocations;
 mod contender;
 mod forward;
 mod load;
-mod report;
 mod soak;
 mod traffic;
 
 use contender::Contender;
-use report::Figure;
+use parlour_bench_report::{Figure, Table};
 use std::process::ExitCode;
 
 type Error = Box<dyn std::error::Error>;
@@ -74,12 +73,11 @@ fn compare(arguments: &[&str]) -> Result<(), Error> {
             }
         }
     }
-    report::print(&figures, as_json);
+    let ratios = &[("parlour", "coturn"), ("parlour", "floor")];
+    Table { bench: "turn", title: "turn (medians)", ratios }.print(&figures, as_json);
     Ok(())
 }
 
-impl Figure {
-    fn new(contender: Contender, case: &str, unit: &'static str, value: f64) -> Self {
-        Self { case: case.to_owned(), contender: contender.name(), unit, value }
-    }
+fn figure(contender: Contender, case: &str, unit: &'static str, value: f64) -> Figure {
+    Figure { case: case.to_owned(), contender: contender.name(), unit, value }
 }

@@ -2,8 +2,9 @@
 
 use crate::Error;
 use crate::contender::{Contender, Server};
+use crate::figure;
 use crate::load::{TurnClient, clients, drain, open, send};
-use crate::report::{Figure, median};
+use parlour_bench_report::{Figure, median};
 use parlour_net::udp::{UdpIo, UdpSocket};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -151,7 +152,7 @@ pub(crate) fn run(contender: Contender, case: &Case) -> Result<Vec<Figure>, Erro
     let server = Server::start(contender, (PEER_PORT, PAIRS))?;
     let setup = Setup::relayed(contender, server, case.size, case.burst, &mut io)?;
     let outcome = flood(&setup, &mut io, case.burst, case.rate);
-    let figure = |unit, value| Figure::new(contender, case.name, unit, value);
+    let figure = |unit, value| figure(contender, case.name, unit, value);
     let per_packet = figure("CPU µs a packet", outcome.cpu.as_secs_f64() * 1e6 / outcome.received.max(1) as f64);
     let lost = 100.0 * (1.0 - outcome.received as f64 / outcome.sent.max(1) as f64);
     if case.rate == 0 {
@@ -183,13 +184,8 @@ pub(crate) fn client_to_client(contender: Contender) -> Result<Vec<Figure>, Erro
     let outcome = flood(&setup, &mut io, BURST, 60_000);
     let lost = 100.0 * (1.0 - outcome.received as f64 / outcome.sent.max(1) as f64);
     Ok(vec![
-        Figure::new(
-            contender,
-            NAME,
-            "CPU µs a packet",
-            outcome.cpu.as_secs_f64() * 1e6 / outcome.received.max(1) as f64,
-        ),
-        Figure::new(contender, NAME, "% lost", lost.max(0.0)),
+        figure(contender, NAME, "CPU µs a packet", outcome.cpu.as_secs_f64() * 1e6 / outcome.received.max(1) as f64),
+        figure(contender, NAME, "% lost", lost.max(0.0)),
     ])
 }
 
@@ -236,8 +232,8 @@ pub(crate) fn latency(contender: Contender) -> Result<Vec<Figure>, Error> {
     };
     let base = median(direct).unwrap_or(0.0) / 1000.0;
     Ok(vec![
-        Figure::new(contender, NAME, "µs, median", at(&mut relayed, 0.5) - base),
-        Figure::new(contender, NAME, "µs, 99 %", at(&mut relayed, 0.99) - base),
+        figure(contender, NAME, "µs, median", at(&mut relayed, 0.5) - base),
+        figure(contender, NAME, "µs, 99 %", at(&mut relayed, 0.99) - base),
     ])
 }
 
@@ -263,8 +259,8 @@ pub(crate) fn bindings(contender: Contender) -> Result<Vec<Figure>, Error> {
         {
             let (time, cpu, count) = (begun.elapsed(), server.cpu() - cpu, (answered - before).max(1) as f64);
             return Ok(vec![
-                Figure::new(contender, NAME, "k requests/s", count / time.as_secs_f64() / 1000.0),
-                Figure::new(contender, NAME, "CPU µs a request", cpu.as_secs_f64() * 1e6 / count),
+                figure(contender, NAME, "k requests/s", count / time.as_secs_f64() / 1000.0),
+                figure(contender, NAME, "CPU µs a request", cpu.as_secs_f64() * 1e6 / count),
             ]);
         }
         for (socket, pending) in sockets.iter().zip(&mut pending) {

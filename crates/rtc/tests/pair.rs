@@ -5,8 +5,13 @@ use parlour_rtc::{
     ChannelState, Configuration, ConnectionState, DataChannel, DataChannelInit, Error, Event, Events, LocalTrack,
     Message, OfferOptions, PeerConnection, TrackKind,
 };
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Notify;
 
 /// Nothing here takes that long; what hangs shall fail.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -63,16 +68,26 @@ async fn a_slow_reader_slows_the_writer_down() {
     within(async {
         let (_pair, [ours, theirs]) = with_channel(DataChannelInit::default()).await;
         const MESSAGES: usize = 1_000;
+        let full = Arc::new(Notify::new());
+        let waits = Arc::clone(&full);
         let writer = tokio::spawn(async move {
             for nth in 0..MESSAGES {
-                ours.send(vec![nth as u8; 40_000]).await.unwrap();
+                {
+                    let mut send = pin!(ours.send(vec![nth as u8; 40_000]));
+                    match poll_fn(|cx| Poll::Ready(send.as_mut().poll(cx))).await {
+                        Poll::Ready(sent) => sent.unwrap(),
+                        Poll::Pending => {
+                            waits.notify_one();
+                            send.await.unwrap();
+                        }
+                    }
+                }
                 assert!(ours.buffered_amount() < 2 << 20);
             }
             ours
         });
-        // 40 MB cannot all be under way while nobody reads.
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        assert!(!writer.is_finished());
+        // 40 MB cannot all be under way while nobody reads: the writer has to wait.
+        full.notified().await;
         for nth in 0..MESSAGES {
             let message = theirs.recv().await.unwrap();
             assert_eq!((message.len(), message.as_bytes()[0]), (40_000, nth as u8));

@@ -101,7 +101,7 @@ impl Server {
             tokio::spawn(accept(Arc::clone(&app), listener, Plain::Tls(Arc::clone(tls)), routes, stopping));
         }
         app.shards.spawn_timers();
-        app.compat.spawn_timers(&app);
+        Compat::spawn_timer(&app);
         let tidying = app.metrics.clone();
         tokio::spawn(async move {
             let mut ticks = tokio::time::interval(TIDY);

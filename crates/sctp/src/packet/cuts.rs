@@ -57,7 +57,8 @@ fn resets() -> Vec<Reset<'static>> {
     ]
 }
 
-fn causes() -> Vec<Cause<'static>> {
+/// One of each cause.
+pub(super) fn causes() -> Vec<Cause<'static>> {
     vec![
         Cause::InvalidStream(StreamId(9)),
         Cause::MissingParameters(&[0, 0, 0, 1, 0, 7]),

@@ -1,5 +1,6 @@
 //! Each chunk survives writing and reading, and nothing that is cut short or garbled does harm.
 
+use super::cuts::causes;
 use super::*;
 use crate::{StreamId, Tsn};
 use proptest::prelude::*;
@@ -151,22 +152,7 @@ fn chromiums_init_is_understood() {
 
 #[test]
 fn every_cause_survives_in_errors_and_aborts() {
-    let causes = [
-        Cause::InvalidStream(StreamId(9)),
-        Cause::MissingParameters(&[0, 0, 0, 1, 0, 7]),
-        Cause::StaleCookie(12),
-        Cause::OutOfResource,
-        Cause::UnresolvableAddress(&[1, 2, 3, 4]),
-        Cause::UnrecognizedChunk(&[0x77, 0, 0, 4]),
-        Cause::InvalidParameter,
-        Cause::UnrecognizedParameters(&[0xc1, 0, 0, 4]),
-        Cause::NoUserData(Tsn(3)),
-        Cause::CookieWhileShuttingDown,
-        Cause::RestartWithNewAddresses(&[5; 8]),
-        Cause::UserInitiated(b"bye"),
-        Cause::ProtocolViolation(b"why?"),
-        Cause::Unknown(Parameter { kind: 99, value: &[1] }),
-    ];
+    let causes = causes();
     one(
         |out| ErrorChunk::write(&causes, out),
         |chunk| assert_eq!(ErrorChunk::parse(chunk).causes().collect::<Result<Vec<_>, _>>().unwrap(), causes),

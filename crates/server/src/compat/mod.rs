@@ -28,6 +28,9 @@ use crate::http::problem;
 use crate::limits::Slot;
 use crate::ws::origin_refused;
 
+/// How often the relays look at the clock: as often as PeerJS's own server. Their time-outs are many seconds.
+const TICK: Duration = Duration::from_secs(1);
+
 /// The relays' state.
 pub(crate) struct Compat {
     socketio: socketio::Handle,
@@ -45,9 +48,18 @@ impl Compat {
     }
 
     /// Starts what happens by the clock.
-    pub(crate) fn spawn_timers(&self, app: &Arc<App>) {
-        self.socketio.spawn_timer(Arc::downgrade(app));
-        self.peerjs.spawn_timer(Arc::downgrade(app));
+    pub(crate) fn spawn_timer(app: &Arc<App>) {
+        let app = Arc::downgrade(app);
+        tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(TICK);
+            loop {
+                ticks.tick().await;
+                let Some(app) = app.upgrade() else { return };
+                let now = Instant::now();
+                app.compat.socketio.tick(&app, now);
+                app.compat.peerjs.tick(now);
+            }
+        });
     }
 
     /// Closes all connections.

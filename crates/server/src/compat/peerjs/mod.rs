@@ -8,8 +8,8 @@ mod message;
 mod realm;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, Weak};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
@@ -26,9 +26,6 @@ use crate::shards::random;
 use crate::ws::outbox::{Outbox, Push};
 use crate::ws::{accept_key, switch_protocols};
 use crate::{App, lock};
-
-/// How often the realm looks at its clocks: as often as the server that it follows.
-const TICK: Duration = Duration::from_secs(1);
 
 /// The code of a close that says why in its reason (docs/signaling.md).
 const CLOSE_ERROR: u16 = 4000;
@@ -75,24 +72,13 @@ impl Handle {
         Conn(self.next.fetch_add(1, Ordering::Relaxed))
     }
 
-    fn tick(&self, now: Instant) {
+    pub(super) fn tick(&self, now: Instant) {
         let send = |link: &Link, frame| {
             if !link.send(frame) {
                 link.close(CLOSE_ERROR, "slow");
             }
         };
         lock(&self.realm).tick(now, send, |link| link.close(crate::ws::talk::NO_CODE, ""));
-    }
-
-    pub(super) fn spawn_timer(&self, app: Weak<App>) {
-        tokio::spawn(async move {
-            let mut ticks = tokio::time::interval(TICK);
-            loop {
-                ticks.tick().await;
-                let Some(app) = app.upgrade() else { return };
-                app.compat.peerjs.tick(Instant::now());
-            }
-        });
     }
 
     pub(super) fn stop(&self) {

@@ -15,8 +15,8 @@ mod sid;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
-use std::sync::{Arc, Mutex, Weak};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
@@ -34,9 +34,6 @@ use super::{closed, origin};
 use crate::config::Config;
 use crate::{App, lock};
 
-/// How often the clocks are looked at.
-const TICK: Duration = Duration::from_secs(1);
-
 /// All Socket.IO clients of this server.
 pub(crate) struct Handle {
     relay: Relay,
@@ -53,19 +50,8 @@ impl Handle {
         Self { relay: Relay::new(config), sessions: Mutex::default(), names: Mutex::default(), due: Mutex::default() }
     }
 
-    pub(super) fn spawn_timer(&self, app: Weak<App>) {
-        tokio::spawn(async move {
-            let mut ticks = tokio::time::interval(TICK);
-            loop {
-                ticks.tick().await;
-                let Some(app) = app.upgrade() else { return };
-                app.compat.socketio.tick(&app, Instant::now());
-            }
-        });
-    }
-
     /// Looks at all whose time has come.
-    fn tick(&self, app: &App, now: Instant) {
+    pub(super) fn tick(&self, app: &App, now: Instant) {
         loop {
             let mut due = lock(&self.due);
             let Some(Reverse((_, id))) = due.peek().filter(|Reverse((at, _))| *at <= now).copied() else { return };
