@@ -101,7 +101,7 @@ impl<S: Stack> Loop<S> {
         let (mut sent, mut got, mut outstanding) = (0, 0, 0usize);
         let begun = cpu();
         let mut warm = None;
-        while got < total && (got == 0 || cpu() - begun < LONGEST) {
+        while got < total && cpu() - begun < LONGEST {
             if warm.is_none() && (got >= total / 10 || cpu() - begun > LONGEST / 3) {
                 warm = Some((cpu(), got));
             }

@@ -280,14 +280,28 @@ pub(crate) fn remote() -> std::net::SocketAddr {
     "203.0.113.9:5000".parse().unwrap()
 }
 
+/// With messages of up to 1 MiB, as its users set it; the default is 64 KiB.
+fn sctp_proto_transport() -> Arc<sctp_proto::TransportConfig> {
+    let config = sctp_proto::TransportConfig::default();
+    Arc::new(config.with_max_send_message_size(1 << 20).with_max_receive_message_size(1 << 20))
+}
+
 pion_like!(
     SctpProto,
     sctp_proto,
     sctp_proto::Endpoint::new(
         Arc::new(sctp_proto::EndpointConfig::new()),
-        Some(Arc::new(sctp_proto::ServerConfig::new())),
+        Some({
+            let mut config = sctp_proto::ServerConfig::new();
+            config.transport = sctp_proto_transport();
+            Arc::new(config)
+        }),
     ),
-    |endpoint: &mut sctp_proto::Endpoint, _now| endpoint.connect(sctp_proto::ClientConfig::new(), remote()).unwrap(),
+    |endpoint: &mut sctp_proto::Endpoint, _now| {
+        let mut config = sctp_proto::ClientConfig::new();
+        config.transport = sctp_proto_transport();
+        endpoint.connect(config, remote()).unwrap()
+    },
     |endpoint: &mut sctp_proto::Endpoint, now, data| endpoint.handle(now, remote(), None, None, data),
     |transmit: sctp_proto::Transmit| match transmit.payload {
         sctp_proto::Payload::RawEncode(packets) => packets,
