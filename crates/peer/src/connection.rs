@@ -29,7 +29,7 @@ pub use media::TransceiverInit;
 pub use network::Transmit;
 use operations::Chained;
 pub use operations::OfferOptions;
-pub use rtp::MediaPacket;
+pub use rtp::{MediaPacket, SenderState};
 pub use states::ConnectionState;
 use states::{States, TransportSlots};
 use std::collections::{BTreeMap, VecDeque};

@@ -19,7 +19,7 @@ mod transport;
 
 pub use channels::{ChannelId, ChannelState, DataChannel, DataChannelInit};
 pub use connection::{
-    Configuration, ConnectionState, MediaPacket, OfferOptions, PeerConnection, TransceiverInit, Transmit,
+    Configuration, ConnectionState, MediaPacket, OfferOptions, PeerConnection, SenderState, TransceiverInit, Transmit,
 };
 pub use error::{Error, ErrorDetail};
 pub use event::{Event, OperationId, Outcome};

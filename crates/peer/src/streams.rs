@@ -47,7 +47,7 @@ use std::time::{Duration, Instant};
 const MAX_STREAMS: usize = 32;
 /// Frames and words of congestion control that wait for a program; the oldest give way.
 const MAX_FRAMES: usize = 1024;
-const MAX_FEEDBACK: usize = 256;
+const MAX_FEEDBACK: usize = 32;
 /// Buffers that are kept for the next packets.
 const MAX_SPARE: usize = 256;
 
@@ -241,12 +241,33 @@ impl Streams {
         }
     }
 
-    /// Frames shall be made of what this receiver gets from now on.
-    pub(crate) fn read_frames(&mut self, now: Instant, id: TransceiverId) {
-        if self.read_as_frames.insert(id) {
-            for stream in self.inbound.iter_mut().filter(|stream| stream.transceiver == id) {
-                stream.read_frames();
-                stream.want_key_frame(now);
+    /// Frames shall be made of what this receiver gets from now on, and of these packets that it got before.
+    pub(crate) fn read_frames(
+        &mut self,
+        now: Instant,
+        id: TransceiverId,
+        earlier: impl Iterator<Item = Vec<u8>>,
+        wire: &mut dyn Wire,
+    ) {
+        if !self.read_as_frames.insert(id) {
+            return;
+        }
+        let Some(section) = self.sections.iter().find(|section| section.id == id) else { return };
+        let ours = |stream: &&mut Inbound| stream.transceiver == id;
+        self.inbound.iter_mut().filter(ours).for_each(Inbound::read_frames);
+        for bytes in earlier {
+            let Ok(packet) = RtpPacket::parse(&bytes) else { continue };
+            let ssrc = packet.ssrc().0;
+            let coding = section.received_as(packet.payload_type().get());
+            let stream = self.inbound.iter_mut().filter(ours).find(|stream| stream.ssrc == ssrc);
+            if let Some((stream, coding)) = stream.zip(coding) {
+                stream.take_up(now, bytes, coding);
+            }
+        }
+        for place in 0..self.inbound.len() {
+            if let Some(stream) = self.inbound.get_mut(place).filter(ours) {
+                stream.begin_frames(now);
+                self.settle(now, place, wire);
             }
         }
     }

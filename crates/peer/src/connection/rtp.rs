@@ -9,6 +9,7 @@ use crate::streams::counters::{InboundCounters, OutboundCounters};
 use crate::streams::frame::EncodedFrame;
 use crate::streams::{Effect, MediaFeedback, Wire};
 use crate::transport::link::Link;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -27,6 +28,21 @@ pub struct MediaPacket {
     pub rid: Option<Arc<str>>,
     /// Its bytes.
     pub bytes: Vec<u8>,
+}
+
+/// Whether a sender can send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SenderState {
+    /// Nothing was negotiated yet, or the transport is not connected.
+    Waiting,
+    /// It can.
+    Ready,
+    /// So much waits to be sent that more would have to wait long.
+    Full,
+    /// Sending was negotiated away, perhaps for a while.
+    Paused,
+    /// It never can again.
+    Ended,
 }
 
 /// The links as the streams see them.
@@ -79,6 +95,22 @@ impl PeerConnection {
         self.streams.send_frame(now, sender, frame, &mut Links(&mut self.links))
     }
 
+    /// Whether frames and packets can be sent by the sender of a transceiver.
+    pub fn sender_state(&self, sender: TransceiverId) -> SenderState {
+        let known = self.jsep.transceiver(sender).filter(|known| !known.stopping && !self.is_closed);
+        let Some(known) = known else { return SenderState::Ended };
+        let link = self.links.iter().find(|link| Some(link.id) == known.sender.transport);
+        match (known.current_direction, link) {
+            (None, _) => SenderState::Waiting,
+            (Some(direction), _) if !direction.sends() => SenderState::Paused,
+            (_, Some(link)) if link.has_ended() => SenderState::Ended,
+            (_, Some(link)) if !link.has_keys() => SenderState::Waiting,
+            (_, Some(link)) if link.is_full() => SenderState::Full,
+            (_, Some(_)) => SenderState::Ready,
+            (_, None) => SenderState::Waiting,
+        }
+    }
+
     /// Sends a packet of RTP by the sender of a transceiver, for programs that have packets and not frames.
     ///
     /// Payload type, marker, sequence number, timestamp, contributing sources, payload and the header extensions that were
@@ -96,12 +128,21 @@ impl PeerConnection {
     /// From now on [`poll_frame`](Self::poll_frame) gives what this receiver gets, and [`poll_media`](Self::poll_media)
     /// does no longer. Frames come in order and complete; what is missing has half a second to come if it can be asked
     /// for, then sound goes on after it, and pictures with a key frame, which is asked for.
-    pub fn read_frames(&mut self, now: Instant, receiver: TransceiverId) -> Result<(), Error> {
+    ///
+    /// `earlier` are packets that `poll_media` gave before and that shall be part of frames.
+    pub fn read_frames(
+        &mut self,
+        now: Instant,
+        receiver: TransceiverId,
+        earlier: impl IntoIterator<Item = Vec<u8>>,
+    ) -> Result<(), Error> {
         self.find_transceiver(receiver)?;
         self.streams.follow(&self.jsep);
-        self.streams.read_frames(now, receiver);
-        self.media.retain(|packet| packet.transceiver != receiver);
-        self.run_streams(now);
+        let (ours, others): (VecDeque<_>, VecDeque<_>) =
+            std::mem::take(&mut self.media).into_iter().partition(|packet| packet.transceiver == receiver);
+        self.media = others;
+        let earlier = earlier.into_iter().chain(ours.into_iter().map(|packet| packet.bytes));
+        self.streams.read_frames(now, receiver, earlier, &mut Links(&mut self.links));
         Ok(())
     }
 

@@ -120,6 +120,11 @@ impl Assembler {
         }
     }
 
+    /// Whether nothing came yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.head.is_none()
+    }
+
     /// What lies before this is not wanted any more.
     pub(crate) fn head(&self) -> Option<ExtendedSequenceNumber> {
         self.head.filter(|_| self.given)

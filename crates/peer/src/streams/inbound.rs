@@ -88,6 +88,22 @@ impl Inbound {
         self.frames.get_or_insert_with(|| Assembler::new(self.is_video, patience));
     }
 
+    /// Takes a packet that was given to the program.
+    pub(crate) fn take_up(&mut self, now: Instant, bytes: Vec<u8>, coding: &Coding) {
+        let number = RtpPacket::parse(&bytes).ok().and_then(|packet| self.reception.place(packet.sequence_number()));
+        if let (Some(number), Some(frames), Some(format)) = (number, &mut self.frames, coding.format) {
+            // What came twice is given up.
+            let _ = frames.insert(number, Slot { packet: bytes, format, arrival: now });
+        }
+    }
+
+    /// With nothing to begin with, pictures begin with a key frame.
+    pub(crate) fn begin_frames(&mut self, now: Instant) {
+        if self.frames.as_ref().is_some_and(Assembler::is_empty) {
+            self.want_key_frame(now);
+        }
+    }
+
     /// Takes note of a packet. Gives it back for a program that reads packets; none if it is a frame's, or comes too late or
     /// twice. `again` if it was sent again by another stream.
     pub(crate) fn receive(

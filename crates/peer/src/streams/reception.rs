@@ -47,11 +47,6 @@ impl Reception {
         self.numbers.highest().map(|highest| highest.nearest(number))
     }
 
-    /// Packets that came.
-    pub(crate) fn received(&self) -> u64 {
-        self.received
-    }
-
     fn expected(&self) -> u64 {
         match (self.numbers.highest(), self.base) {
             (Some(highest), Some(base)) => highest.0.saturating_sub(base.0) + 1,

@@ -339,6 +339,11 @@ impl Link {
         self.srtp.is_some()
     }
 
+    /// Whether it will never connect any more.
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(self.dtls_state, DtlsTransportState::Closed | DtlsTransportState::Failed)
+    }
+
     /// Whether so much waits that another frame would have to wait long.
     pub(crate) fn is_full(&self) -> bool {
         self.outgoing.len() >= MAX_WAITING
