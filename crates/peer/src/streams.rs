@@ -380,6 +380,11 @@ impl Streams {
         }
     }
 
+    /// A buffer that is not needed any more.
+    pub(crate) fn take_spare(&mut self) -> Option<Vec<u8>> {
+        self.spare.pop()
+    }
+
     /// Takes what a stream has ready, and asks for what it needs.
     fn settle(&mut self, now: Instant, stream: usize, wire: &mut dyn Wire) {
         let Some(stream) = self.inbound.get_mut(stream) else { return };

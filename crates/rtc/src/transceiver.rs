@@ -22,6 +22,25 @@ pub struct RtpPacket {
 }
 
 /// `RTCRtpTransceiver`, with its sender and receiver. A handle: dropping it changes nothing.
+///
+/// Frames are what an encoder made and a decoder takes; nothing is encoded here.
+///
+/// ```
+/// # async fn example(connection: parlour_rtc::PeerConnection, film: Vec<Vec<u8>>) -> Result<(), parlour_rtc::Error> {
+/// use parlour_rtc::{EncodedFrame, LocalTrack, TrackKind};
+///
+/// let camera = connection.add_track(LocalTrack::new(TrackKind::Video, "camera"), &["stream"])?;
+/// // When offer and answer have been exchanged:
+/// for (number, frame) in (0..).zip(film) {
+///     camera.send_frame(&EncodedFrame::new(frame, number * 3000)).await?;
+/// }
+/// // What the other side sends, if it sends something:
+/// while let Some(frame) = camera.recv_frame().await {
+///     println!("{} bytes of {:?}", frame.data.len(), frame.metadata.mime_type);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Transceiver {
     shared: Arc<Shared>,

@@ -196,6 +196,9 @@ impl PeerConnection {
                     }
                     LinkEvent::Rtcp(bytes) => {
                         self.receive_rtcp(now, id, &bytes);
+                        if let Some(link) = self.links.get_mut(place) {
+                            link.keep(bytes);
+                        }
                         continue;
                     }
                     LinkEvent::Dtls(state, error) => Task::DtlsState { transport: id, state, error },

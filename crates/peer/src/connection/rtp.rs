@@ -186,6 +186,12 @@ impl PeerConnection {
     pub(super) fn receive_rtp(&mut self, now: Instant, transport: TransportId, bytes: Vec<u8>) {
         self.streams.follow(&self.jsep);
         let taken = self.streams.receive_rtp(now, transport, bytes, &mut Links(&mut self.links));
+        // What frames were made of takes the next packets.
+        if let Some(buffer) = self.streams.take_spare()
+            && let Some(link) = self.links.iter_mut().find(|link| link.id == transport)
+        {
+            link.keep(buffer);
+        }
         let Some(taken) = taken else { return };
         if let Some((bytes, rid)) = taken.packet
             && self.media.len() < MAX_PACKETS

@@ -11,8 +11,10 @@ use std::time::{Duration, Instant};
 
 /// Packets that wait at most.
 const MAX_WAITING: u64 = 2048;
-/// As long as nothing was given, packets may come that lie so far before the first one.
+/// As long as nothing was given, packets may come that lie so far before the first one,
 const MAX_BEFORE: u64 = 64;
+/// and so much later, before pictures that do not begin with a key frame are given up.
+const START_PATIENCE: Duration = Duration::from_millis(30);
 
 /// A packet that waits for its frame.
 #[derive(Debug)]
@@ -72,6 +74,11 @@ impl Assembler {
             joiner: None,
             dropped: 0,
         }
+    }
+
+    /// How long to wait for what is missing.
+    pub(crate) fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
     }
 
     /// Takes a packet; gives it back if it comes too late or twice.
@@ -148,10 +155,21 @@ impl Assembler {
     }
 
     /// When the patience with a gap ends.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
+    fn deadline(&self) -> Option<Instant> {
         let gap = self.slots.iter().position(Option::is_none)?;
         let behind = self.slots.iter().skip(gap).flatten().next()?;
         Some(behind.arrival + self.patience)
+    }
+
+    /// When pictures that do not begin with a key frame are given up.
+    fn start_deadline(&self) -> Option<Instant> {
+        let first = self.slots.front()?.as_ref()?;
+        (self.is_video && !self.given && self.waits_for_key).then_some(first.arrival + START_PATIENCE)
+    }
+
+    /// When something has to be given up.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        [self.deadline(), self.start_deadline()].into_iter().flatten().min()
     }
 
     /// Gives up what did not come in time.
@@ -170,7 +188,7 @@ impl Assembler {
     }
 
     /// The next frame that is complete. The packets' buffers go to `spare`.
-    pub(crate) fn next(&mut self, spare: &mut Vec<Vec<u8>>) -> Option<Assembled> {
+    pub(crate) fn next(&mut self, now: Instant, spare: &mut Vec<Vec<u8>>) -> Option<Assembled> {
         loop {
             let front = self.slots.front()?.as_ref()?;
             if self.is_video && front.is_filler() {
@@ -179,6 +197,9 @@ impl Assembler {
             }
             if self.waits_for_key {
                 if !front.starts_key_frame() {
+                    if self.start_deadline().is_some_and(|deadline| deadline > now) {
+                        return None;
+                    }
                     let slot = self.pop()?;
                     self.given = true;
                     self.dropped += u64::from(slot.parse().is_some_and(|packet| packet.marker()));
@@ -281,17 +302,17 @@ mod tests {
             let format = if self.assembler.is_video { Format::Vp8 } else { Format::Whole };
             let slot = Slot { packet, format, arrival: self.start + at };
             let taken = self.assembler.insert(ExtendedSequenceNumber(0x1_0000 + number), slot).is_ok();
-            self.collect();
+            self.collect(at);
             taken
         }
 
         fn expire(&mut self, at: Duration) {
             self.assembler.expire(self.start + at, &mut Vec::new());
-            self.collect();
+            self.collect(at);
         }
 
-        fn collect(&mut self) {
-            while let Some(frame) = self.assembler.next(&mut Vec::new()) {
+        fn collect(&mut self, at: Duration) {
+            while let Some(frame) = self.assembler.next(self.start + at, &mut Vec::new()) {
                 let timestamp = frame.first.parse().unwrap().timestamp().0;
                 self.frames.push((timestamp / 3000, frame.is_key, frame.data));
             }

@@ -15,8 +15,10 @@ use parlour_rtp::rtcp::{ReportBlock, SenderInfo};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long frames wait for packets that are asked for, and for packets that may only have been overtaken.
+/// How long frames wait for packets that are asked for, that is for several requests, and for packets that may only have
+/// been overtaken.
 const REPAIR_PATIENCE: Duration = Duration::from_millis(500);
+const REPAIR_ROUND_TRIPS: u32 = 6;
 const ORDER_PATIENCE: Duration = Duration::from_millis(60);
 /// A key frame is asked for no more often than this (media.md §2.3), and a round trip.
 const KEY_FRAME_INTERVAL: Duration = Duration::from_millis(300);
@@ -166,7 +168,7 @@ impl Inbound {
         spare: &mut Vec<Vec<u8>>,
     ) -> Option<EncodedFrame> {
         let frames = self.frames.as_mut()?;
-        let frame = frames.next(spare);
+        let frame = frames.next(now, spare);
         self.counters.frames_dropped += frames.take_dropped();
         if let Some(head) = frames.head() {
             self.missing.forget_before(head);
@@ -199,6 +201,9 @@ impl Inbound {
     /// Gives up what did not come in time.
     pub(crate) fn expire(&mut self, now: Instant, spare: &mut Vec<Vec<u8>>) {
         if let Some(frames) = &mut self.frames {
+            if self.repairs {
+                frames.set_patience(REPAIR_PATIENCE.max(self.missing.round_trip() * REPAIR_ROUND_TRIPS));
+            }
             frames.expire(now, spare);
         }
     }
@@ -230,7 +235,7 @@ impl Inbound {
 
     pub(crate) fn due(&self) -> Option<Instant> {
         let missing = self.missing.due();
-        let frames = self.frames.as_ref().and_then(Assembler::deadline);
+        let frames = self.frames.as_ref().and_then(Assembler::due);
         [missing, frames, self.key_frame_due].into_iter().flatten().min()
     }
 

@@ -17,6 +17,8 @@ const MAX_DELAY: Duration = Duration::from_millis(40);
 /// How soon a request is repeated at least and at most.
 const MIN_RETRY: Duration = Duration::from_millis(20);
 const MAX_RETRY: Duration = Duration::from_millis(500);
+/// How much later than usual an answer may come.
+const RETRY_MARGIN: Duration = Duration::from_millis(10);
 /// The round trip before one was measured.
 const FIRST_ROUND_TRIP: Duration = Duration::from_millis(100);
 
@@ -95,7 +97,7 @@ impl Missing {
                 let sample = now.saturating_duration_since(asked);
                 self.round_trip = Some(self.round_trip.map_or(sample, |known| (known * 7 + sample) / 8));
             }
-            _ if !again => {
+            None if !again => {
                 let late = now.saturating_duration_since(gap.seen);
                 self.delay = self.delay.max(late + late / 4).min(MAX_DELAY);
             }
@@ -118,7 +120,10 @@ impl Missing {
     fn due_of(&self, gap: &Gap) -> Instant {
         match gap.asked {
             None => gap.seen + self.delay,
-            Some(asked) => asked + self.round_trip().saturating_mul(5).div_f32(4.0).clamp(MIN_RETRY, MAX_RETRY),
+            Some(asked) => {
+                let round_trip = self.round_trip();
+                asked + (round_trip + (round_trip / 8).max(RETRY_MARGIN)).clamp(MIN_RETRY, MAX_RETRY)
+            }
         }
     }
 

@@ -103,7 +103,7 @@ mod tests {
         let (mut reception, start) = (Reception::default(), Instant::now());
         feed(&mut reception, start, [65_530, 65_531, 65_533, 65_535]);
         let report = reception.report(7);
-        assert_eq!((report.fraction_lost, report.cumulative_lost), (2 * 256 / 6, 2));
+        assert_eq!((report.fraction_lost, report.cumulative_lost), (85, 2), "2 of 6, in 1/256");
         assert_eq!(report.highest_sequence_number, 65_535);
         feed(&mut reception, start, [0, 1, 2, 3, 3]);
         let report = reception.report(7);

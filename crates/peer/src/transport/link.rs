@@ -253,10 +253,12 @@ impl Link {
         datagram: &mut [u8],
         role: Option<DtlsRole>,
     ) -> bool {
-        let data = self.agent.handle_datagram(now, meta, datagram).map(|received| received.data.to_vec());
+        let data = self.agent.handle_datagram(now, meta, datagram).map(|received| received.data);
         let taken = data.is_some();
         if let Some(data) = data {
-            self.handle_data(now, data, role);
+            let mut buffer = self.spare.pop().unwrap_or_default();
+            buffer.extend_from_slice(data);
+            self.handle_data(now, buffer, role);
         }
         self.collect(now, role);
         taken
@@ -395,7 +397,7 @@ impl Link {
     }
 
     /// Keeps a buffer for the next packets.
-    fn keep(&mut self, mut packet: Vec<u8>) {
+    pub(crate) fn keep(&mut self, mut packet: Vec<u8>) {
         if self.spare.len() < MAX_SPARE {
             packet.clear();
             self.spare.push(packet);
