@@ -179,6 +179,9 @@ impl Jsep {
         if speakers.get(&transport.id) == Some(&section.mid) {
             let lines = TransportLines::of(Some(transport), fresh, answering_setup(transport), rng);
             section::push_transport(media, &self.settings, lines);
+        } else {
+            // Of category TRANSPORT, too, but Firefox 153 falls over an answer that does not repeat it in bundled sections.
+            media.attributes.extend(self.settings.fingerprints.iter().cloned().map(Attribute::Fingerprint));
         }
     }
 
