@@ -193,9 +193,8 @@ impl Streams {
         let leaving = &mut self.leaving;
         self.outbound.retain_mut(|stream| {
             let section = section(stream.transceiver);
-            let stays = section.is_some_and(|section| {
-                section.encodings.iter().any(|encoding| encoding.ssrcs.media == stream.ssrc)
-            });
+            let stays = section
+                .is_some_and(|section| section.encodings.iter().any(|encoding| encoding.ssrcs.media == stream.ssrc));
             let sends = section.is_some_and(|section| section.sends);
             if (!stays || !sends) && stream.last_sent.is_some() && !stream.has_left {
                 leaving.push((stream.transport, Ssrc(stream.ssrc)));

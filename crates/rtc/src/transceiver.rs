@@ -4,8 +4,8 @@ use crate::connection::operate;
 use crate::core::{Shared, now};
 use bytes::Bytes;
 use parlour_peer::{
-    EncodedFrame, Encoding, Error, InboundCounters, LocalTrack, OutboundCounters, RtpCodec, SendParameters, SenderState,
-    TrackKind, TransceiverDirection, TransceiverId,
+    EncodedFrame, Encoding, Error, InboundCounters, LocalTrack, OutboundCounters, RtpCodec, SendParameters,
+    SenderState, TrackKind, TransceiverDirection, TransceiverId,
 };
 use std::fmt;
 use std::future::poll_fn;

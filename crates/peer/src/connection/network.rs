@@ -143,19 +143,19 @@ impl PeerConnection {
             link.close_agent(now);
             leaving.push(link);
         }
-        let Some(certificate) = self.certificates.first().cloned() else { return };
-        for transport in self.jsep.transports.values() {
+        let Some(certificate) = self.certificates.first() else { return };
+        for transport in jsep.transports.values() {
             let Some(local) = &transport.local else { continue };
-            let known = self.links.iter().position(|link| link.id == transport.id);
+            let known = links.iter().position(|link| link.id == transport.id);
             let place = known.unwrap_or_else(|| {
                 let role = if transport.controlling == Some(false) { Role::Controlled } else { Role::Controlling };
                 let config = parlour_ice::Config { role, ..self.ice.clone() };
                 let rng = random::fork(&mut self.rng);
-                self.links.push(Link::new(now, transport, local, config, &self.sockets, rng));
-                self.links.len() - 1
+                links.push(Link::new(now, transport, local, config, &self.sockets, rng));
+                links.len() - 1
             });
-            if let Some(link) = self.links.get_mut(place) {
-                link.follow(now, transport, &certificate, self.dtls_versions);
+            if let Some(link) = links.get_mut(place) {
+                link.follow(now, transport, certificate, self.dtls_versions);
             }
         }
     }
@@ -205,7 +205,8 @@ impl PeerConnection {
                     LinkEvent::Ice(event) => {
                         // The handshake may wait for a way.
                         self.unsettled |= matches!(*event, parlour_ice::Event::SelectedPair { .. });
-                        let fragment = || self.links.get(place).map(|link| link.fragment().to_owned()).unwrap_or_default();
+                        let fragment =
+                            || self.links.get(place).map(|link| link.fragment().to_owned()).unwrap_or_default();
                         match *event {
                             parlour_ice::Event::State(state) => Task::IceState { transport: id, state },
                             parlour_ice::Event::Gathering(state) => {

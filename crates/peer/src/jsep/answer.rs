@@ -52,6 +52,7 @@ impl Jsep {
             }
             sdp.media.push(media);
         }
+        section::repeat_transports(&mut sdp, self.sections.iter(), &speakers);
         let sections = self.sections.clone();
         let created = Arc::new(Created { text: sdp.to_string(), sdp, sections, changes: self.changes });
         self.last_answer = Some(created.clone());
@@ -179,9 +180,6 @@ impl Jsep {
         if speakers.get(&transport.id) == Some(&section.mid) {
             let lines = TransportLines::of(Some(transport), fresh, answering_setup(transport), rng);
             section::push_transport(media, &self.settings, lines);
-        } else {
-            // Of category TRANSPORT, too, but Firefox 153 falls over an answer that does not repeat it in bundled sections.
-            media.attributes.extend(self.settings.fingerprints.iter().cloned().map(Attribute::Fingerprint));
         }
     }
 

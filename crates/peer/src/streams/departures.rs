@@ -1,8 +1,8 @@
 //! What a transport sent, numbered for congestion control, and what came of it
 //! (draft-holmer-rmcat-transport-wide-cc-extensions-01).
 
-use parlour_rtp::rtcp::TransportFeedback;
 use parlour_rtp::ExtendedSequenceNumber;
+use parlour_rtp::rtcp::TransportFeedback;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 

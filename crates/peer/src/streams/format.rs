@@ -30,7 +30,9 @@ impl Format {
         Some(match codec.name.to_ascii_uppercase().as_str() {
             "VP8" => Self::Vp8,
             "VP9" => Self::Vp9,
-            "H264" if codec.parameter("packetization-mode") == Some("1") => Self::H264(PacketizationMode::NonInterleaved),
+            "H264" if codec.parameter("packetization-mode") == Some("1") => {
+                Self::H264(PacketizationMode::NonInterleaved)
+            }
             "H264" => Self::H264(PacketizationMode::SingleNalUnit),
             "H265" => Self::H265,
             "AV1" => Self::Av1,

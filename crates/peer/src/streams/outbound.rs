@@ -238,8 +238,7 @@ impl Outbound {
         self.rtx_next = self.rtx_next.next();
         let passed: Vec<Element<'_>> = packet.extensions().collect();
         let csrcs: Vec<Ssrc> = packet.csrcs().collect();
-        let head =
-            Head { header, csrcs: &csrcs, audio_level: None, video_orientation: None, passed: &passed };
+        let head = Head { header, csrcs: &csrcs, audio_level: None, video_orientation: None, passed: &passed };
         self.write(out, &head, extensions, unix, number, |out| {
             out.extend_from_slice(&packet.sequence_number().0.to_be_bytes());
             out.extend_from_slice(packet.payload());

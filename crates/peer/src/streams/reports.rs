@@ -43,9 +43,8 @@ impl Streams {
         let part = f64::from(u16::from_be_bytes(random)) / f64::from(u16::MAX);
         let is_live = |last: Instant| now.saturating_duration_since(last) < IDLE;
         let id = path.id;
-        let sends = |stream: &Outbound| {
-            stream.transport == id && !stream.has_left && stream.last_sent.is_some_and(is_live)
-        };
+        let sends =
+            |stream: &Outbound| stream.transport == id && !stream.has_left && stream.last_sent.is_some_and(is_live);
         let any = self.outbound.iter().any(sends)
             || self.inbound.iter().any(|stream| stream.transport == id && is_live(stream.last_packet));
         path.report_due = any.then(|| now + INTERVAL.mul_f64(0.5 + part));

@@ -1,9 +1,9 @@
 //! Frames and packets of the program on their way out.
 
 use super::format::Format;
+use super::frame::EncodedFrame;
 use super::outbound::{Head, MAX_PACKET, Outbound};
 use super::section::{EncodingToSend, Section};
-use super::frame::EncodedFrame;
 use super::{Streams, Wire, reports};
 use crate::error::Error;
 use crate::jsep::transceiver::TransceiverId;
@@ -37,7 +37,8 @@ impl Streams {
         }
         let payload_type = metadata.payload_type.or(encoding.payload_type);
         let coding = payload_type.and_then(|number| section.sent_as(number)).filter(|coding| coding.repairs.is_none());
-        let coding = coding.ok_or_else(|| Error::InvalidAccess(format!("payload type {payload_type:?} may not be sent")))?;
+        let coding =
+            coding.ok_or_else(|| Error::InvalidAccess(format!("payload type {payload_type:?} may not be sent")))?;
         let (payload_type, format) = (coding.payload_type, coding.format);
         let format = format.ok_or_else(|| {
             Error::NotSupported(format!("frames of {} are not known; send packets of it", coding.mime_type))
@@ -62,9 +63,8 @@ impl Streams {
         stream.write(&mut self.packet, &head, &path.send, unix, numbers.then_some(0), |_| {});
         let overhead = self.packet.len();
         let malformed = |error: parlour_rtp::payload::PayloadError| Error::Operation(error.to_string());
-        let mut cut = format
-            .cut(&frame.data, stream.next_picture(), MAX_PACKET.saturating_sub(overhead))
-            .map_err(malformed)?;
+        let mut cut =
+            format.cut(&frame.data, stream.next_picture(), MAX_PACKET.saturating_sub(overhead)).map_err(malformed)?;
         loop {
             self.packet.clear();
             head.header = stream.next_header(false, metadata.rtp_timestamp);

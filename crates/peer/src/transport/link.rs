@@ -224,13 +224,13 @@ impl Link {
         certificate: &Certificate,
         versions: DtlsVersions,
     ) {
-        let far_end = (remote.fingerprints.clone(), remote.tls_id.clone());
-        let same = self.far_end.as_ref() == Some(&far_end);
+        let is_same = |(fingerprints, id): &(_, _)| *fingerprints == remote.fingerprints && *id == remote.tls_id;
+        let same = self.far_end.as_ref().is_some_and(is_same);
         // The client waits for a way, so that its first flight is not lost, unless the checks carry it.
         if same || (role == DtlsRole::Client && !self.rides && self.agent.selected_pair().is_none()) {
             return;
         }
-        self.far_end = Some(far_end);
+        self.far_end = Some((remote.fingerprints.clone(), remote.tls_id.clone()));
         self.srtp = None;
         match DtlsAssociation::new(now, role, versions, certificate, remote.fingerprints.clone()) {
             Ok(association) => {

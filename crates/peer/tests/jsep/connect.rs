@@ -202,7 +202,8 @@ fn two_peers_connect() {
         }
         world.run(Duration::from_secs(1), |_| false);
         for nth in [0, 1] {
-            let got: Vec<_> = std::iter::from_fn(|| world.peer(nth).pc.poll_media()).map(|packet| packet.bytes).collect();
+            let got: Vec<_> =
+                std::iter::from_fn(|| world.peer(nth).pc.poll_media()).map(|packet| packet.bytes).collect();
             assert_eq!(got, [rtp.to_vec()]);
             // W3C webrtc-pc §5.3: a track begins muted, until something comes.
             let id = world.ends[nth].1.id(0);

@@ -87,9 +87,10 @@ fn named(text: &str, mids: &[&str]) -> Description {
 fn essence(description: &Description) -> Vec<String> {
     let sdp = parse(description);
     let lines = |attributes: &[Attribute]| -> Vec<String> {
-        // Our answers repeat it in bundled sections, for Firefox.
-        let speaks = attributes.iter().any(|attribute| matches!(attribute, Attribute::IceUfrag(_)));
+        // Ours repeat these in bundled sections, for Firefox.
+        let speaks = attributes.iter().any(|attribute| matches!(attribute, Attribute::TlsId(_)));
         let shown = attributes.iter().filter_map(|attribute| match attribute {
+            Attribute::IceUfrag(_) | Attribute::IcePwd(_) | Attribute::Setup(_) if !speaks => None,
             Attribute::IceUfrag(_) => Some("ice-ufrag".into()),
             Attribute::IcePwd(_) => Some("ice-pwd".into()),
             Attribute::Fingerprint(_) if !speaks => None,

@@ -245,9 +245,10 @@ fn a_program_asks_for_a_key_frame() {
         assert!(world.peer(1).pc.request_key_frame(now, theirs, None));
     }
     world.run(Duration::from_millis(1700), |_| false);
-    let requests = world.ends[0].1.told.iter().filter(|event| {
-        matches!(event, Event::KeyFrameRequested { transceiver, rid: None } if *transceiver == ours)
-    });
+    let requests =
+        world.ends[0].1.told.iter().filter(
+            |event| matches!(event, Event::KeyFrameRequested { transceiver, rid: None } if *transceiver == ours),
+        );
     assert_eq!(requests.count(), 4, "each 300 ms and two round trips");
     send(&mut world, 0, ours, &picture(1, true, 100));
     world.run(Duration::from_secs(2), |_| false);
@@ -460,7 +461,8 @@ fn packets_pass_as_they_are() {
         let [n0, n1] = (number as u16).to_be_bytes();
         // With the orientation of the camera, which was negotiated as 13, and something else that was not.
         let packet =
-            [&[0x90, 0x80 | 96, n0, n1, 0, 0, 0, 7, 0, 0, 0, 5, 0xbe, 0xde, 0, 1, 0xd0, 1, 0xf0, 0][..], &[1; 800]].concat();
+            [&[0x90, 0x80 | 96, n0, n1, 0, 0, 0, 7, 0, 0, 0, 5, 0xbe, 0xde, 0, 1, 0xd0, 1, 0xf0, 0][..], &[1; 800]]
+                .concat();
         let now = world.net.now();
         world.peer(0).pc.send_rtp(now, ours, &packet).unwrap();
         wanted.push(number as u16);
