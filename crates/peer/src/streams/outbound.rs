@@ -137,6 +137,11 @@ impl Outbound {
         }
     }
 
+    /// The last header was not used.
+    pub(crate) fn take_back(&mut self) {
+        self.next = self.next.sub(1);
+    }
+
     /// Packets of the program's own numbers were sent: ours go on after them.
     pub(crate) fn skip_to(&mut self, number: SequenceNumber) {
         if number.is_after(self.next) || number == self.next {

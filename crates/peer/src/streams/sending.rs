@@ -1,7 +1,7 @@
 //! Frames and packets of the program on their way out.
 
 use super::format::Format;
-use super::frame::EncodedFrame;
+use super::frame::{EncodedFrame, FrameMetadata};
 use super::outbound::{Head, MAX_PACKET, Outbound};
 use super::section::{EncodingToSend, Section};
 use super::{Streams, Wire, reports};
@@ -10,7 +10,7 @@ use crate::jsep::transceiver::TransceiverId;
 use crate::jsep::transport::TransportId;
 use parlour_rtp::extension::Element;
 use parlour_rtp::payload::Packetizer;
-use parlour_rtp::{RtpHeader, RtpHeaderMut, RtpPacket, RtpTimestamp, SequenceNumber, Ssrc};
+use parlour_rtp::{RtpHeader, RtpHeaderMut, RtpPacket, SequenceNumber, Ssrc};
 use std::time::Instant;
 
 impl Streams {
@@ -25,25 +25,7 @@ impl Streams {
         let (section, transport) = self.section_to_send(id)?;
         wire.is_ready(transport)?;
         let metadata = &frame.metadata;
-        let named = |encoding: &&EncodingToSend| match &metadata.rid {
-            Some(rid) => encoding.rid.as_ref() == Some(rid),
-            None => true,
-        };
-        let encoding = section.encodings.iter().find(named).ok_or_else(|| {
-            Error::InvalidAccess(format!("there is no encoding {:?}", metadata.rid.as_deref().unwrap_or_default()))
-        })?;
-        if !encoding.active {
-            return Err(Error::InvalidState("the encoding is not active".into()));
-        }
-        let payload_type = metadata.payload_type.or(encoding.payload_type);
-        let coding = payload_type.and_then(|number| section.sent_as(number)).filter(|coding| coding.repairs.is_none());
-        let coding =
-            coding.ok_or_else(|| Error::InvalidAccess(format!("payload type {payload_type:?} may not be sent")))?;
-        let (payload_type, format) = (coding.payload_type, coding.format);
-        let format = format.ok_or_else(|| {
-            Error::NotSupported(format!("frames of {} are not known; send packets of it", coding.mime_type))
-        })?;
-        let ssrc = encoding.ssrcs.media;
+        let (ssrc, payload_type, format) = choose(section, metadata)?;
         let place = self.outbound_of(id, ssrc, payload_type)?;
         let (Some(stream), Some(path)) =
             (self.outbound.get_mut(place), self.paths.iter_mut().find(|path| path.id == transport))
@@ -52,7 +34,7 @@ impl Streams {
         };
         let unix = self.clock.unix(now);
         let mut head = Head {
-            header: RtpHeader { timestamp: RtpTimestamp(metadata.rtp_timestamp), ..RtpHeader::default() },
+            header: RtpHeader { ssrc: Ssrc(ssrc), ..RtpHeader::default() },
             csrcs: &[],
             audio_level: metadata.audio_level,
             video_orientation: metadata.video_orientation,
@@ -79,7 +61,10 @@ impl Streams {
             if number.is_some() {
                 path.departures.set_size(self.packet.len());
             }
-            let Some(last) = last else { return Err(Error::Operation("the frame has nothing to send".into())) };
+            let Some(last) = last else {
+                stream.take_back();
+                return Err(Error::Operation("the frame has nothing to send".into()));
+            };
             if last
                 && marks_ends(format)
                 && let Some(mut header) = RtpHeaderMut::new(&mut self.packet)
@@ -227,6 +212,22 @@ impl Streams {
             }
         }
     }
+}
+
+/// The source, the payload type and the format that a frame goes by.
+fn choose(section: &Section, metadata: &FrameMetadata) -> Result<(u32, u8, Format), Error> {
+    let named = |encoding: &&EncodingToSend| metadata.rid.is_none() || encoding.rid == metadata.rid;
+    let encoding = section.encodings.iter().find(named).ok_or_else(|| {
+        Error::InvalidAccess(format!("there is no encoding {:?}", metadata.rid.as_deref().unwrap_or_default()))
+    })?;
+    if !encoding.active {
+        return Err(Error::InvalidState("the encoding is not active".into()));
+    }
+    let payload_type = metadata.payload_type.or(encoding.payload_type);
+    let coding = payload_type.and_then(|number| section.sent_as(number)).filter(|coding| coding.repairs.is_none());
+    let coding = coding.ok_or_else(|| Error::InvalidAccess(format!("payload type {payload_type:?} may not be sent")))?;
+    let unknown = || Error::NotSupported(format!("frames of {} are not known; send packets of it", coding.mime_type));
+    Ok((encoding.ssrcs.media, coding.payload_type, coding.format.ok_or_else(unknown)?))
 }
 
 /// Of pictures the marker is on the last packet of a frame; of sound it would be on the first of a talkspurt, which is not

@@ -360,7 +360,7 @@ fn media_comes_and_goes_in_a_call() {
     world.negotiate(|_| ());
     assert!(world.run(PATIENCE, World::connected));
     read_frames(&mut world);
-    let mut speak = |world: &mut World, from: u32| {
+    let speak = |world: &mut World, from: u32| {
         for number in from..from + 50 {
             send(world, 0, audio, &sound(number));
             world.run(2 * STEP, |_| false);
