@@ -27,7 +27,11 @@ pub(crate) fn run(report: &mut Report) {
         ("queue", "Queueing delay that one flow adds, 95th percentile, queue of 300 ms", queueing),
         ("reorder", "3 % of packets 5 ms late: goodput kept", reordering),
         ("outage", "After a cut of 1 s: first data, and 80 % of the rate over 20 ms, beyond two round trips", outage),
-        ("share", "Two flows for 60 s, the second 3 s later: share of the first, and fairness", sharing),
+        (
+            "share",
+            "Two flows, the second 3 s later: share of the first in the second and third minute, and fairness",
+            sharing,
+        ),
         (
             "interactive",
             "64-byte messages on 99 channels of four priorities beside a bulk channel, one way",
@@ -170,10 +174,10 @@ fn sharing() -> Vec<Job> {
                 ("cubic, cubic", [Cubic, Cubic]),
             ] {
                 jobs.push(Box::new(move || {
-                    let time = ms(60_000);
+                    let time = ms(120_000);
                     let flows = [(pair[0], Duration::ZERO), (pair[1], ms(3000))];
                     let mut world = World::new(5, ms(rtt), bottleneck(rtt, buffer), &flows);
-                    world.run(ms(10_000));
+                    world.run(ms(60_000));
                     world.mark();
                     world.run(time);
                     let (x, y) = (world.goodput(0, time), world.goodput(1, time));

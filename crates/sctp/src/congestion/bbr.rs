@@ -6,8 +6,10 @@
 //! ```
 //!
 //! Packets that get lost do not by themselves say that the path is full, so they do not slow it down; a queue that grows does.
+//! Where a queue overflows that is never empty, somebody else fills it too: from then on the window is no larger than one that
+//! answers losses as CUBIC does.
 
-use super::{Ack, Controller, initial_window};
+use super::{Ack, Controller, Cubic, initial_window};
 use std::time::Duration;
 
 const STARTUP_GAIN: f64 = 2.77;
@@ -18,6 +20,10 @@ const CYCLE: [f64; 8] = [1.25, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0];
 /// Slightly less than the estimate goes out, because a maximum is an optimistic estimate and what it is too high by would queue.
 const PACING_MARGIN: f64 = 0.99;
 const WINDOW_GAIN: f64 = 2.0;
+/// A queue that is never shorter than this, or an eighth of the round trip, is not ours alone.
+const STANDING: Duration = Duration::from_millis(3);
+/// How much faster than CUBIC's the fair window grows, so that a newcomer gets its share within a minute.
+const FAIR_GROWTH: f64 = 2.0;
 const RATE_ROUNDS: u64 = 10;
 const MIN_RTT_LIFE: Duration = Duration::from_secs(10);
 const PROBE_RTT_TIME: Duration = Duration::from_millis(200);
@@ -83,9 +89,13 @@ pub struct Bbr {
     round: u64,
     round_end: u64,
     round_start: bool,
-    /// What the round before and this one have seen.
+    /// What this round has seen.
     seen: Round,
+    /// The shortest round trip of the round before.
+    rtt_before: Option<Duration>,
     full: FullPipe,
+    /// The most that may be on its way since others were seen to fill the queue with us.
+    fair: Option<Cubic>,
     pacing_gain: f64,
     window: u64,
     /// The window before it was cut for a moment.
@@ -100,6 +110,7 @@ struct Round {
     acked: u64,
     lost: u64,
     rtt: Option<Duration>,
+    most_in_flight: u64,
 }
 
 /// Whether the pipe is full: the rate has stopped growing for three rounds, or the queue has overflowed.
@@ -123,7 +134,9 @@ impl Bbr {
             round_end: 0,
             round_start: false,
             seen: Round::default(),
+            rtt_before: None,
             full: FullPipe::default(),
+            fair: None,
             pacing_gain: STARTUP_GAIN,
             window: initial_window(packet),
             saved_window: 0,
@@ -153,6 +166,7 @@ impl Bbr {
         self.round_start = false;
         self.seen.acked += ack.acked;
         self.seen.lost += ack.lost;
+        self.seen.most_in_flight = self.seen.most_in_flight.max(ack.prior_in_flight);
         self.seen.rtt = [self.seen.rtt, ack.rtt].into_iter().flatten().min();
         if ack.rate.is_some_and(|rate| rate.prior_delivered >= self.round_end) {
             self.round_end = ack.delivered;
@@ -160,8 +174,11 @@ impl Bbr {
             self.round_start = true;
             if !self.full.reached && self.has_overflowed() {
                 self.full.reached = true;
+            } else if self.full.reached && self.is_contended() {
+                let used = self.seen.most_in_flight;
+                self.fair.get_or_insert_with(|| Cubic::at(self.packet as usize, used, FAIR_GROWTH)).reduce(used);
             }
-            self.seen = Round::default();
+            self.rtt_before = std::mem::take(&mut self.seen).rtt;
         }
     }
 
@@ -169,6 +186,15 @@ impl Bbr {
     fn has_overflowed(&self) -> bool {
         let (Some(rtt), Some((min_rtt, _))) = (self.seen.rtt, self.min_rtt) else { return false };
         self.seen.lost as f64 > (self.seen.acked + self.seen.lost) as f64 * STARTUP_LOSS && rtt > min_rtt + min_rtt / 4
+    }
+
+    /// Whether something was lost while we used the path and its queue was not empty for two rounds. Alone on it, we leave it empty
+    /// in each round but those of probing.
+    fn is_contended(&self) -> bool {
+        let (Some(rtt), Some((min_rtt, _))) = (self.seen.rtt.min(self.rtt_before), self.min_rtt) else { return false };
+        self.seen.lost > 0
+            && self.seen.most_in_flight >= self.flight(0.5)
+            && rtt > min_rtt + (min_rtt / 8).min(STANDING) + CLOSE
     }
 
     fn update_rate(&mut self, ack: &Ack) {
@@ -254,7 +280,13 @@ impl Bbr {
     }
 
     fn update_window(&mut self, ack: &Ack) {
-        let target = self.flight(WINDOW_GAIN);
+        let mut target = self.flight(WINDOW_GAIN);
+        if let Some(fair) = &mut self.fair {
+            if self.window + self.packet >= fair.limit() {
+                fair.avoid_congestion(ack);
+            }
+            target = target.min(fair.limit());
+        }
         if self.full.reached {
             self.window = (self.window + ack.acked).min(target);
         } else if self.window < target || ack.delivered < 2 * initial_window(self.packet as usize) {
@@ -312,6 +344,9 @@ impl Controller for Bbr {
 
     fn set_packet(&mut self, bytes: usize) {
         self.packet = bytes as u64;
+        if let Some(fair) = &mut self.fair {
+            fair.set_packet(bytes);
+        }
     }
 }
 

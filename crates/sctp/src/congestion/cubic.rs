@@ -75,6 +75,8 @@ pub struct Cubic {
     hystart: HyStart,
     smoothed_rtt: Option<Duration>,
     before: Option<(f64, f64, f64)>,
+    /// RFC 9438 §4.1.
+    c: f64,
 }
 
 impl Cubic {
@@ -93,18 +95,45 @@ impl Cubic {
             hystart: HyStart::default(),
             smoothed_rtt: None,
             before: None,
+            c: C,
         }
     }
 
+    /// A controller past its slow start, with `window` bytes, whose C is `growth` times that of the RFC.
+    pub(super) fn at(packet: usize, window: u64, growth: f64) -> Self {
+        let window = window as f64 / packet as f64;
+        Cubic { window, threshold: window, c: C * growth, ..Cubic::new(packet) }
+    }
+
+    /// The window in bytes, whatever is being repaired.
+    pub(super) fn limit(&self) -> u64 {
+        (self.window * self.packet) as u64
+    }
+
+    /// Answers a loss when `used` bytes of the window were on their way.
+    pub(super) fn reduce(&mut self, used: u64) {
+        self.window = self.window.min(used as f64 / self.packet);
+        self.cut();
+    }
+
+    /// RFC 9438 §4.6 and §4.7.
+    fn cut(&mut self) {
+        // Fast convergence.
+        self.w_max = if self.window < self.w_max { self.window * (1.0 + BETA) / 2.0 } else { self.window };
+        self.threshold = (self.window * BETA).max(2.0);
+        self.window = self.threshold;
+        self.epoch = None;
+    }
+
     /// RFC 9438 §4.2 to §4.5.
-    fn avoid_congestion(&mut self, ack: &Ack) {
+    pub(super) fn avoid_congestion(&mut self, ack: &Ack) {
         let now = ack.now;
         let epoch = *self.epoch.get_or_insert_with(|| {
             if self.w_max <= self.window {
                 self.w_max = self.window;
                 self.k = 0.0;
             } else {
-                self.k = ((self.w_max - self.window) / C).cbrt();
+                self.k = ((self.w_max - self.window) / self.c).cbrt();
             }
             self.w_est = self.window;
             now
@@ -115,7 +144,7 @@ impl Cubic {
         // §4.3: as fast as Reno would be.
         let alpha = if self.w_est < self.w_max { 3.0 * (1.0 - BETA) / (1.0 + BETA) } else { 1.0 };
         self.w_est += alpha * acked / self.window;
-        let cubic = |t: f64| C * (t - self.k).powi(3) + self.w_max;
+        let cubic = |t: f64| self.c * (t - self.k).powi(3) + self.w_max;
         if cubic(t) < self.w_est {
             self.window = self.window.max(self.w_est);
             return;
@@ -127,7 +156,7 @@ impl Cubic {
 
 impl Controller for Cubic {
     fn window(&self) -> u64 {
-        if self.prr.is_some() { self.recovery_window } else { (self.window * self.packet) as u64 }
+        if self.prr.is_some() { self.recovery_window } else { self.limit() }
     }
 
     /// Twice the window a round trip in slow start, 1.2 times later: the clock of acknowledgements leads, pacing only smooths.
@@ -168,13 +197,9 @@ impl Controller for Cubic {
 
     fn on_congestion(&mut self, _now: Duration, in_flight: u64) {
         self.before = Some((self.window, self.threshold, self.w_max));
-        // §4.7: fast convergence.
-        self.w_max = if self.window < self.w_max { self.window * (1.0 + BETA) / 2.0 } else { self.window };
-        self.threshold = (self.window * BETA).max(2.0);
-        self.window = self.threshold;
+        self.cut();
         self.recovery_window = in_flight;
         self.prr = Some(Prr::new(in_flight));
-        self.epoch = None;
     }
 
     fn on_recovered(&mut self) {

@@ -58,26 +58,29 @@ fn the_queue_stays_short_where_there_is_room_for_a_long_one() {
     }
 }
 
-#[test]
-fn a_flow_of_cubic_gets_its_share_and_leaves_one() {
-    let flows = [(Algorithm::Bbr, Duration::ZERO), (Algorithm::Cubic, seconds(2))];
-    let mut world = World::new(5, ms(50), bottleneck(50, 50, 100), &flows);
-    world.run(seconds(8));
+/// What each of two flows gets, in Mbit/s, when both have been there for a while.
+fn shares(flows: [Algorithm; 2], link: LinkSpec, start: u64) -> [f64; 2] {
+    let mut world = World::new(5, ms(50), link, &[(flows[0], Duration::ZERO), (flows[1], seconds(2))]);
+    world.run(seconds(start));
     world.mark();
     world.run(seconds(30));
-    let [ours, cubic] = [0, 1].map(|n| world.goodput(n, seconds(30)));
-    let share = ours / (ours + cubic);
-    assert!((0.25..0.75).contains(&share), "{ours} and {cubic} Mbit/s");
+    [0, 1].map(|n| world.goodput(n, seconds(30)))
+}
+
+/// In a short queue as well, which CUBIC leaves at each overflow.
+#[test]
+fn a_flow_of_cubic_gets_its_share_and_leaves_one() {
+    let (bbr, cubic) = (Algorithm::Bbr, Algorithm::Cubic);
+    for (flows, queue) in [([bbr, cubic], 100), ([bbr, cubic], 30), ([cubic, bbr], 30)] {
+        let [first, second] = shares(flows, bottleneck(20, 50, queue), 20);
+        let share = first / (first + second);
+        assert!((0.25..0.75).contains(&share), "{flows:?}, {queue} ms: {first} and {second} Mbit/s");
+    }
 }
 
 #[test]
 fn two_flows_share_evenly() {
-    let flows = [(Algorithm::Bbr, Duration::ZERO), (Algorithm::Bbr, seconds(2))];
-    let mut world = World::new(5, ms(50), bottleneck(50, 50, 100), &flows);
-    world.run(seconds(8));
-    world.mark();
-    world.run(seconds(30));
-    let [x, y] = [0, 1].map(|n| world.goodput(n, seconds(30)));
+    let [x, y] = shares([Algorithm::Bbr; 2], bottleneck(50, 50, 100), 8);
     let jain = (x + y).powi(2) / (2.0 * (x * x + y * y));
     assert!(jain > 0.95, "{x} and {y} Mbit/s");
 }
