@@ -25,9 +25,9 @@ fn sound(number: u32) -> EncodedFrame {
     frame
 }
 
-/// Each of the two links of the path loses this share.
+/// The path loses this share, half of it on each of its two links.
 fn lossy(loss: f64) -> LinkSpec {
-    LinkSpec { loss: Loss::Random(loss), ..LinkSpec::delay(DELAY) }
+    LinkSpec { loss: Loss::Random(1.0 - (1.0 - loss).sqrt()), ..LinkSpec::delay(DELAY) }
 }
 
 /// The transceivers of one side: sound, then pictures.
@@ -112,7 +112,7 @@ fn numbers(came: &[(TransceiverId, EncodedFrame)], id: TransceiverId, ticks: u32
     came.iter().filter(|(of, _)| *of == id).map(|(_, frame)| frame.metadata.rtp_timestamp / ticks).collect()
 }
 
-/// RFC 4585 §6.2.1, RFC 4588: at 5 % loss on each link every frame arrives, whole and in order, both ways.
+/// RFC 4585 §6.2.1, RFC 4588: at 5 % loss every frame arrives, whole and in order, both ways.
 #[test]
 fn all_frames_arrive_in_spite_of_loss() {
     let time = Duration::from_secs(20);
@@ -140,11 +140,11 @@ fn all_frames_arrive_in_spite_of_loss() {
                 assert_eq!(frame.metadata.mime_type.as_deref(), Some(mime));
             }
             let counters = inbound(&world, nth, video);
-            assert!(counters.retransmitted_packets_received > 50 && counters.packets_lost > 50, "{counters:?}");
+            assert!(counters.retransmitted_packets_received > 30 && counters.packets_lost > 30, "{counters:?}");
             assert_eq!(counters.key_frames_received, 1, "{counters:?}");
             let sent = &world.ends[1 - nth].1.pc.outbound_counters(ids(&world, 1 - nth)[1])[0];
             assert_eq!(counters.rtx_ssrc.is_some(), sent.retransmitted_packets_sent > 0);
-            assert!(sent.nack_count > 50 && sent.frames_sent == 500, "{sent:?}");
+            assert!(sent.nack_count > 30 && sent.frames_sent == 500, "{sent:?}");
         }
     }
 }
@@ -162,7 +162,7 @@ fn reports_tell_how_the_path_is() {
         assert!(round_trip.abs_diff(4 * DELAY) < Duration::from_millis(2), "{round_trip:?}");
         assert!(remote.round_trip_time_measurements > 3);
         let share = f64::from(remote.packets_lost) / sent.packets_sent as f64;
-        assert!((0.12..0.26).contains(&share), "{share}");
+        assert!((0.06..0.14).contains(&share), "{share}");
         let received = inbound(&world, 1 - nth, ids(&world, 1 - nth)[1]);
         let report = received.remote.unwrap();
         assert!(report.packets_sent > 1000 && report.reports_sent > 3, "{report:?}");
