@@ -225,7 +225,8 @@ fn choose(section: &Section, metadata: &FrameMetadata) -> Result<(u32, u8, Forma
     }
     let payload_type = metadata.payload_type.or(encoding.payload_type);
     let coding = payload_type.and_then(|number| section.sent_as(number)).filter(|coding| coding.repairs.is_none());
-    let coding = coding.ok_or_else(|| Error::InvalidAccess(format!("payload type {payload_type:?} may not be sent")))?;
+    let coding =
+        coding.ok_or_else(|| Error::InvalidAccess(format!("payload type {payload_type:?} may not be sent")))?;
     let unknown = || Error::NotSupported(format!("frames of {} are not known; send packets of it", coding.mime_type));
     Ok((encoding.ssrcs.media, coding.payload_type, coding.format.ok_or_else(unknown)?))
 }
