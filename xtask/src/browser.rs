@@ -9,10 +9,10 @@ use crate::step::{Failure, Result, run};
 const DIR: &str = "tests/browser";
 
 /// Builds the binary that the browsers call through. The development profile: its dependencies are optimised and the Rust tests have already
-/// built most of it. `TEST_PARLOUR_BIN` names another binary instead. Beside it the example that shows the Rust peer to browsers.
+/// built most of it. `TEST_PARLOUR_BIN` names another binary instead. Beside it the examples that show the Rust peer to browsers.
 pub(crate) fn build() -> Result<PathBuf> {
     run(
-        &mut repo::cargo(&["build", "--package", "parlour", "--package", "echo-server"]),
+        &mut repo::cargo(&["build", "--package", "parlour", "--package", "echo-server", "--package", "recorder"]),
         "The binaries do not compile; see above.",
     )?;
     if let Some(binary) = std::env::var_os("TEST_PARLOUR_BIN") {
@@ -51,6 +51,7 @@ fn node(binary: &Path) -> Command {
     let mut node = repo::command(DIR, "node", &[]);
     node.env("TEST_PARLOUR_BIN", binary)
         .env("TEST_ECHO_BIN", repo::target_dir().join("debug/echo-server"))
+        .env("TEST_RECORDER_BIN", repo::target_dir().join("debug/recorder"))
         .env("npm_config_update_notifier", "false");
     node
 }

@@ -24,6 +24,7 @@ const IPROUTE: Package = Package { name: "iproute2", there: || in_path("ip") };
 const CERTUTIL: Package = Package { name: "libnss3-tools", there: || in_path("certutil") };
 const NFTABLES: Package = Package { name: "nftables", there: || in_path("nft") };
 const PYTHON: Package = Package { name: "python3-venv", there: has_venv };
+const FFMPEG: Package = Package { name: "ffmpeg", there: || in_path("ffmpeg") && in_path("ffprobe") };
 const NODE: Package = Package { name: "nodejs", there: || in_path("node") };
 const NPM: Package = Package { name: "npm", there: || in_path("npm") };
 const UTIL_LINUX: Package = Package { name: "util-linux", there: || in_path("taskset") };
@@ -101,7 +102,7 @@ pub(crate) fn node() -> Result {
 /// What the end-to-end tests need: both browsers, fonts, and the tools to make and cut networks.
 pub(crate) fn browsers() -> Result {
     node()?;
-    install(&[CHROMIUM, FIREFOX, FONTS, EMOJI, IPROUTE, NFTABLES, UTIL_LINUX, CERTUTIL])?;
+    install(&[CHROMIUM, FIREFOX, FONTS, EMOJI, IPROUTE, NFTABLES, UTIL_LINUX, CERTUTIL, FFMPEG])?;
     for browser in ["chromium", "firefox-esr"] {
         let version = step::output(&mut repo::command(".", browser, &["--version"])).unwrap_or_default();
         println!("   {}", version.lines().last().unwrap_or(browser));

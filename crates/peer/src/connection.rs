@@ -7,6 +7,7 @@ mod data;
 mod media;
 mod network;
 mod operations;
+mod rtp;
 mod states;
 mod tasks;
 
@@ -19,15 +20,16 @@ use crate::jsep::transceiver::{Transceiver, TransceiverId};
 use crate::jsep::transport::{BundlePolicy, Transport, TransportId};
 use crate::jsep::{Jsep, Settings};
 use crate::random::{self, Rng};
-use crate::streams::demux::Demux;
+use crate::streams::Streams;
 use crate::transport::certificate::Certificate;
 use crate::transport::data::DataLink;
 use crate::transport::dtls::DtlsVersions;
 use crate::transport::link::Link;
 pub use media::TransceiverInit;
-pub use network::{MediaPacket, Transmit};
+pub use network::Transmit;
 use operations::Chained;
 pub use operations::OfferOptions;
+pub use rtp::{MediaPacket, SenderState};
 pub use states::ConnectionState;
 use states::{States, TransportSlots};
 use std::collections::{BTreeMap, VecDeque};
@@ -124,7 +126,7 @@ pub struct PeerConnection {
     /// Packets of SCTP that came in the same breath as the end of the handshake.
     early_data: Vec<(TransportId, Vec<u8>)>,
     media: VecDeque<MediaPacket>,
-    demux: Demux,
+    streams: Streams,
     said_goodbye: bool,
     /// Something has changed that the links and the association do not know.
     unsettled: bool,
@@ -171,6 +173,7 @@ impl PeerConnection {
             sctp_init: None,
         };
         let ice = parlour_ice::Config { sped: warp, ..ice };
+        let streams = Streams::new(unix_time, settings.cname.clone(), &mut rng);
         Ok(Self {
             jsep: Jsep::new(settings, &mut rng),
             channels: DataChannels::default(),
@@ -195,7 +198,7 @@ impl PeerConnection {
             data: None,
             early_data: Vec::new(),
             media: VecDeque::new(),
-            demux: Demux::default(),
+            streams,
             said_goodbye: false,
             unsettled: false,
             unopened: Vec::new(),

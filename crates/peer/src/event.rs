@@ -10,6 +10,7 @@ use crate::jsep::transport::TransportId;
 use crate::transport::link::DtlsTransportState;
 use parlour_ice::{ConnectionState as IceTransportState, GatheringState};
 use parlour_sctp::Payload;
+use std::sync::Arc;
 
 /// Names a call whose result comes later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -82,6 +83,13 @@ pub enum Event {
     TrackUnmuted(TransceiverId),
     /// `ended` on the track of this receiver.
     TrackEnded(TransceiverId),
+    /// `keyframerequest`: the other side wants a key frame from this sender.
+    KeyFrameRequested {
+        /// Whose sender.
+        transceiver: TransceiverId,
+        /// Of which encoding; none if there is only one.
+        rid: Option<Arc<str>>,
+    },
     /// `removetrack` on a stream of the other side.
     StreamRemovedTrack {
         /// The stream.

@@ -19,7 +19,7 @@ mod transport;
 
 pub use channels::{ChannelId, ChannelState, DataChannel, DataChannelInit};
 pub use connection::{
-    Configuration, ConnectionState, MediaPacket, OfferOptions, PeerConnection, TransceiverInit, Transmit,
+    Configuration, ConnectionState, MediaPacket, OfferOptions, PeerConnection, SenderState, TransceiverInit, Transmit,
 };
 pub use error::{Error, ErrorDetail};
 pub use event::{Event, OperationId, Outcome};
@@ -37,8 +37,12 @@ pub use parlour_ice::{
     Agent as IceAgent, ConnectionState as IceTransportState, Event as IceEvent, GatheringState, Meta, Server,
     ServerAddress, ServerKind, Socket, StreamId, TransportPolicy, Via,
 };
+pub use parlour_rtp::extension::{AudioLevel, Rotation, VideoOrientation};
 pub use parlour_sctp::Payload;
 pub use random::Rng;
+pub use streams::counters::{InboundCounters, OutboundCounters, RemoteInbound, RemoteOutbound};
+pub use streams::frame::{EncodedFrame, FrameMetadata, FrameType};
+pub use streams::{MediaFeedback, PacketResult};
 pub use transport::certificate::Certificate;
 pub use transport::dtls::DtlsVersions;
 pub use transport::link::DtlsTransportState;

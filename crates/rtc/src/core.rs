@@ -36,6 +36,8 @@ pub(crate) struct Core {
     pub(crate) tracks: HashMap<TransceiverId, TrackInbox>,
     /// Wait for a change of a state of the connection.
     pub(crate) watchers: Wakers,
+    /// Wait until a frame can be sent.
+    pub(crate) senders: Wakers,
     pub(crate) streams: Streams,
     held: usize,
     is_held: bool,
@@ -57,6 +59,7 @@ impl Shared {
             channels: HashMap::new(),
             tracks: HashMap::new(),
             watchers: Wakers::default(),
+            senders: Wakers::default(),
             streams: Streams::default(),
             held: 0,
             is_held: false,
@@ -97,16 +100,23 @@ impl Core {
             }
             self.buffer = buffer;
             self.outgoing.flush(&shared.sockets);
+            self.senders.wake();
             while let Some(event) = self.pc.poll_event() {
                 moved = true;
                 self.tell(shared, event);
             }
             while let Some(packet) = self.pc.poll_media() {
-                if let Some(id) = packet.transceiver {
-                    let packet = RtpPacket { bytes: packet.bytes.into(), rid: packet.rid };
-                    self.tracks.entry(id).or_default().push(packet);
+                let arrived = RtpPacket { bytes: packet.bytes.into(), rid: packet.rid };
+                self.tracks.entry(packet.transceiver).or_default().push(arrived);
+            }
+            while let Some((id, frame)) = self.pc.poll_frame() {
+                let rid = frame.metadata.rid.clone();
+                if self.tracks.entry(id).or_default().push_frame(frame) {
+                    moved |= self.pc.request_key_frame(now, id, rid.as_deref());
                 }
             }
+            // Nobody here chooses a rate yet.
+            while self.pc.poll_media_feedback().is_some() {}
             if !moved {
                 break;
             }
@@ -121,10 +131,8 @@ impl Core {
     pub(crate) fn end(&mut self) {
         self.waiting.clear();
         self.channels.values_mut().for_each(ChannelInbox::wake);
-        for track in self.tracks.values_mut() {
-            track.ended = true;
-            track.readers.wake();
-        }
+        self.tracks.values_mut().for_each(TrackInbox::end);
+        self.senders.wake();
         self.watchers.wake();
     }
 
@@ -170,14 +178,16 @@ impl Core {
                 None => self.pc.forget_data_channel(id),
             },
             Event::TrackEnded(id) => {
-                let track = self.tracks.entry(id).or_default();
-                track.ended = true;
-                track.readers.wake();
+                self.tracks.entry(id).or_default().end();
                 self.send(Event::TrackEnded(id));
+            }
+            Event::KeyFrameRequested { transceiver, rid } => {
+                self.tracks.entry(transceiver).or_default().want_key_frame(rid);
             }
             event => {
                 self.send(event);
                 self.watchers.wake();
+                self.senders.wake();
             }
         }
     }

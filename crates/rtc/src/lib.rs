@@ -34,9 +34,11 @@ pub use configuration::{Addresses, Configuration};
 pub use connection::PeerConnection;
 pub use event::{Event, Events};
 pub use parlour_peer::{
-    BundlePolicy, Capabilities, Certificate, ChannelState, CodecCapability, ConnectionState, DataChannelInit,
-    Description, DtlsTransportState, DtlsVersions, Encoding, Error, ErrorDetail, GatheringState, IceCandidateInit,
-    IceServer, IceTransportState, LocalTrack, OfferOptions, RtpCodec, SdpType, SendParameters, SignalingState,
-    TrackKind, TransceiverDirection, TransceiverInit, TransportPolicy,
+    AudioLevel, BundlePolicy, Capabilities, Certificate, ChannelState, CodecCapability, ConnectionState,
+    DataChannelInit, Description, DtlsTransportState, DtlsVersions, EncodedFrame, Encoding, Error, ErrorDetail,
+    FrameMetadata, FrameType, GatheringState, IceCandidateInit, IceServer, IceTransportState, InboundCounters,
+    LocalTrack, OfferOptions, OutboundCounters, Receiver, RemoteInbound, RemoteOutbound, Rotation, RtpCodec, SdpType,
+    SendParameters, Sender, SignalingState, TrackKind, TransceiverDirection, TransceiverInit, TransportPolicy,
+    VideoOrientation,
 };
 pub use transceiver::{RtpPacket, Transceiver};

@@ -2,8 +2,8 @@
 
 use futures_util::{SinkExt, StreamExt};
 use parlour_rtc::{
-    ChannelState, Configuration, ConnectionState, DataChannel, DataChannelInit, Error, Event, Events, LocalTrack,
-    Message, OfferOptions, PeerConnection, TrackKind,
+    ChannelState, Configuration, ConnectionState, DataChannel, DataChannelInit, EncodedFrame, Error, Event, Events,
+    FrameType, LocalTrack, Message, OfferOptions, PeerConnection, TrackKind,
 };
 use std::future::{Future as _, poll_fn};
 use std::pin::pin;
@@ -259,9 +259,76 @@ async fn packets_of_media_go_both_ways() {
         let sender = &pair.ends[0].transceivers()[0];
         let payload_type = sender.sender().unwrap().codecs[0].payload_type;
         let packet = [0x80, payload_type, 0, 1, 0, 0, 0, 1, 0, 0, 0, 9, 1, 2, 3];
-        assert!(sender.send_rtp(&packet));
-        assert_eq!(received.recv_rtp().await.unwrap().bytes, packet[..]);
+        sender.send_rtp(&packet).unwrap();
+        let got = received.recv_rtp().await.unwrap().bytes;
+        assert_eq!((&got[1..8], &got[got.len() - 3..]), (&packet[1..8], &packet[12..]));
+        assert_eq!(got[8..12], sender.sender().unwrap().ssrcs[0].media.to_be_bytes());
         assert_eq!(received, pair.ends[1].transceivers()[0]);
+        assert!(matches!(sender.send_rtp(&packet), Err(Error::Operation(_))), "each number once");
+    })
+    .await;
+}
+
+/// A frame of VP8 as far as RFC 6386 §9.1 is looked at: the first bit says whether it is a key frame.
+fn picture(number: u32, key: bool, size: usize) -> EncodedFrame {
+    let mut data = vec![number as u8; size];
+    data[0] = u8::from(!key);
+    EncodedFrame::new(data, number * 3000)
+}
+
+/// Frames wait until they can be sent, come whole, and a key frame that is asked for is asked of the program.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn frames_of_media_go_both_ways() {
+    within(async {
+        let pair = pair();
+        for (end, kind) in pair.ends.iter().flat_map(|end| [(end, TrackKind::Audio), (end, TrackKind::Video)]) {
+            end.add_track(LocalTrack::new(kind, "track"), &["stream"]).unwrap();
+        }
+        let mut tasks = Vec::new();
+        for end in &pair.ends {
+            let video = end.transceivers().remove(1);
+            tasks.push(tokio::spawn(async move {
+                for number in 0..100 {
+                    video.send_frame(&picture(number, number == 0, 10_000)).await.unwrap();
+                    tokio::task::yield_now().await;
+                }
+                assert_eq!(video.key_frame_requested().await, Some(None));
+                video.send_frame(&picture(100, true, 100_000)).await.unwrap();
+                assert_eq!(video.key_frame_requested().await, None, "the connection was closed");
+            }));
+        }
+        negotiate(&pair.ends).await.unwrap();
+        for (end, other) in pair.ends.iter().zip(pair.ends.iter().rev()) {
+            let [audio, video] = &end.transceivers()[..] else { panic!() };
+            let mut frames = 0;
+            while frames < 100 {
+                // What is dropped before it is ready takes nothing with it.
+                let frame = tokio::time::timeout(Duration::from_micros(50), video.recv_frame()).await;
+                let frame = match frame {
+                    Ok(frame) => frame.unwrap(),
+                    Err(_) => continue,
+                };
+                assert_eq!(frame.data, picture(frames, frames == 0, 10_000).data);
+                assert_eq!(frame.frame_type == FrameType::Key, frames == 0);
+                frames += 1;
+            }
+            assert!(video.request_key_frame(None));
+            let frame = video.recv_frame().await.unwrap();
+            assert_eq!((frame.frame_type, frame.data.len()), (FrameType::Key, 100_000));
+            let spoken = EncodedFrame::new(vec![0x78, 1, 2, 3], 960);
+            let sender = other.transceivers().remove(0);
+            sender.send_frame(&spoken).await.unwrap();
+            assert_eq!(audio.recv_frame().await.unwrap().data, spoken.data);
+            assert_eq!(sender.outbound_counters()[0].frames_sent, 1);
+            let counters = &video.inbound_counters()[0];
+            assert_eq!((counters.frames_received, counters.key_frames_received), (101, 2));
+        }
+        pair.ends.iter().for_each(PeerConnection::close);
+        for task in tasks {
+            task.await.unwrap();
+        }
+        let ended = pair.ends[0].transceivers();
+        assert!(ended.iter().all(|transceiver| transceiver.try_send_frame(&picture(0, true, 10)).is_err()));
     })
     .await;
 }

@@ -3,7 +3,6 @@
 use super::PeerConnection;
 use super::tasks::Task;
 use crate::error::Error;
-use crate::jsep::transceiver::TransceiverId;
 use crate::jsep::transport::{DtlsRole, TransportId};
 use crate::random;
 use crate::transport::data::DataLink;
@@ -12,21 +11,6 @@ use parlour_ice::{Meta, Role, Socket, StreamId, Via};
 use parlour_stun::{AttributeType, Message, PacketKind, classify};
 use std::sync::Arc;
 use std::time::Instant;
-
-/// A packet that came, opened and authentic.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MediaPacket {
-    /// By which transport.
-    pub transport: TransportId,
-    /// For which receiver; none for RTCP.
-    pub transceiver: Option<TransceiverId>,
-    /// Of which simulcast layer, or the one that it repairs.
-    pub rid: Option<String>,
-    /// Whether it is RTCP.
-    pub is_rtcp: bool,
-    /// Its bytes.
-    pub bytes: Vec<u8>,
-}
 
 /// A datagram, or bytes of a stream, to send; they are in the buffer that was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,9 +28,6 @@ impl Transmit {
         Self { transport, via: transmit.via, len: transmit.len }
     }
 }
-
-/// More packets than this that nobody takes are dropped, the newest first.
-const MAX_PACKETS: usize = 4096;
 
 impl PeerConnection {
     /// Gives the connection a UDP socket, bound to an address and not to a wildcard. At any time.
@@ -90,6 +71,7 @@ impl PeerConnection {
         if let Some(data) = &mut self.data {
             data.sctp.handle_timeout(now);
         }
+        self.run_streams(now);
         self.settle_links(now);
     }
 
@@ -136,17 +118,8 @@ impl PeerConnection {
     /// When [`handle_timeout`](Self::handle_timeout) is to be called. Ask again after any other call.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let data = self.data.as_ref().and_then(|data| data.sctp.poll_timeout());
-        self.links.iter().filter_map(Link::poll_timeout).chain(data).min()
-    }
-
-    /// The next packet of media that came.
-    pub fn poll_media(&mut self) -> Option<MediaPacket> {
-        self.media.pop_front()
-    }
-
-    /// Seals a packet of RTP or RTCP and sends it. False before the transport is connected.
-    pub fn send_media(&mut self, transport: TransportId, packet: &[u8], is_rtcp: bool) -> bool {
-        self.links.iter_mut().find(|link| link.id == transport).is_some_and(|link| link.send_media(packet, is_rtcp))
+        let streams = self.streams.poll_timeout();
+        self.links.iter().filter_map(Link::poll_timeout).chain(data).chain(streams).min()
     }
 
     /// Brings the links to where the descriptions are, and takes up what they have to tell.
@@ -155,6 +128,7 @@ impl PeerConnection {
         self.unsettled = false;
         if !self.is_closed {
             self.follow_descriptions(now);
+            self.follow_streams();
         } else if !self.said_goodbye {
             self.say_goodbye(now);
         }
@@ -169,19 +143,19 @@ impl PeerConnection {
             link.close_agent(now);
             leaving.push(link);
         }
-        let Some(certificate) = self.certificates.first().cloned() else { return };
-        for transport in self.jsep.transports.values() {
+        let Some(certificate) = self.certificates.first() else { return };
+        for transport in jsep.transports.values() {
             let Some(local) = &transport.local else { continue };
-            let known = self.links.iter().position(|link| link.id == transport.id);
+            let known = links.iter().position(|link| link.id == transport.id);
             let place = known.unwrap_or_else(|| {
                 let role = if transport.controlling == Some(false) { Role::Controlled } else { Role::Controlling };
                 let config = parlour_ice::Config { role, ..self.ice.clone() };
                 let rng = random::fork(&mut self.rng);
-                self.links.push(Link::new(now, transport, local, config, &self.sockets, rng));
-                self.links.len() - 1
+                links.push(Link::new(now, transport, local, config, &self.sockets, rng));
+                links.len() - 1
             });
-            if let Some(link) = self.links.get_mut(place) {
-                link.follow(now, transport, &certificate, self.dtls_versions);
+            if let Some(link) = links.get_mut(place) {
+                link.follow(now, transport, certificate, self.dtls_versions);
             }
         }
     }
@@ -189,6 +163,7 @@ impl PeerConnection {
     /// The other side learns of the end at once: SCTP is aborted, DTLS closed.
     fn say_goodbye(&mut self, now: Instant) {
         self.said_goodbye = true;
+        self.leave_streams();
         if let Some(data) = &mut self.data {
             data.sctp.abort("closed");
         }
@@ -202,9 +177,10 @@ impl PeerConnection {
     }
 
     fn collect_links(&mut self, now: Instant) {
-        for link in &mut self.links {
-            let id = link.id;
-            while let Some(event) = link.events.pop_front() {
+        for place in 0..self.links.len() {
+            while let Some((id, event)) =
+                self.links.get_mut(place).and_then(|link| Some((link.id, link.events.pop_front()?)))
+            {
                 let task = match event {
                     LinkEvent::Data(packet) => {
                         if let Some(data) = self.data.as_mut().filter(|data| data.transport == id) {
@@ -214,42 +190,23 @@ impl PeerConnection {
                         }
                         continue;
                     }
-                    LinkEvent::Rtp(bytes) | LinkEvent::Rtcp(bytes) if self.media.len() >= MAX_PACKETS => {
-                        drop(bytes);
+                    LinkEvent::Rtp(bytes) => {
+                        self.receive_rtp(now, id, bytes);
                         continue;
                     }
-                    LinkEvent::Rtp(bytes) => {
-                        let jsep = &mut self.jsep;
-                        let told = |ssrc| jsep.told_source(ssrc);
-                        let Some(route) = self.demux.route(id, &bytes, &jsep.transceivers, told) else { continue };
-                        let transceiver = Some(route.transceiver);
-                        self.media.push_back(MediaPacket {
-                            transport: id,
-                            transceiver,
-                            rid: route.rid,
-                            is_rtcp: false,
-                            bytes,
-                        });
-                        let muted = jsep.transceiver_mut(route.transceiver).map(|known| &mut known.receiver);
-                        let Some(receiver) = muted.filter(|known| known.muted && !known.unmuting) else { continue };
-                        receiver.unmuting = true;
-                        Task::Unmute(route.transceiver)
-                    }
                     LinkEvent::Rtcp(bytes) => {
-                        self.media.push_back(MediaPacket {
-                            transport: id,
-                            transceiver: None,
-                            rid: None,
-                            is_rtcp: true,
-                            bytes,
-                        });
+                        self.receive_rtcp(now, id, &bytes);
+                        if let Some(link) = self.links.get_mut(place) {
+                            link.keep(bytes);
+                        }
                         continue;
                     }
                     LinkEvent::Dtls(state, error) => Task::DtlsState { transport: id, state, error },
                     LinkEvent::Ice(event) => {
                         // The handshake may wait for a way.
                         self.unsettled |= matches!(*event, parlour_ice::Event::SelectedPair { .. });
-                        let fragment = || link.fragment().to_owned();
+                        let fragment =
+                            || self.links.get(place).map(|link| link.fragment().to_owned()).unwrap_or_default();
                         match *event {
                             parlour_ice::Event::State(state) => Task::IceState { transport: id, state },
                             parlour_ice::Event::Gathering(state) => {

@@ -122,7 +122,7 @@ impl PeerConnection {
 
     /// Slots for the transports that descriptions have now.
     pub(super) fn match_slots(&mut self) {
-        let Self { slots, jsep, events, demux, .. } = self;
+        let Self { slots, jsep, events, .. } = self;
         slots.retain(|id, slots| {
             let stays = jsep.transports.contains_key(id);
             if !stays && slots.dtls != DtlsTransportState::Closed {
@@ -130,9 +130,6 @@ impl PeerConnection {
                 events.push_back(Event::IceTransportStateChange(*id, IceTransportState::Closed));
             }
             stays
-        });
-        demux.forget(|transport, id| {
-            jsep.transceiver(id).is_some_and(|known| known.receiver.transport == Some(transport))
         });
         for id in jsep.transports.keys() {
             slots.entry(*id).or_default();

@@ -12,6 +12,7 @@ use crate::jsep::transceiver::{LocalTrack, TransceiverId};
 use crate::jsep::transport::TransportId;
 use crate::transport::link::DtlsTransportState;
 use parlour_sctp::ChannelEvent;
+use std::sync::Arc;
 
 pub(super) enum Task {
     /// Makes an offer, and applies it if that was asked for.
@@ -86,6 +87,12 @@ pub(super) enum Task {
     EndTrack(TransceiverId),
     /// RTP has come for a muted track.
     Unmute(TransceiverId),
+    /// A source of the track has said goodbye.
+    Mute(TransceiverId),
+    KeyFrameRequested {
+        transceiver: TransceiverId,
+        rid: Option<Arc<str>>,
+    },
     /// Transports have come or gone with a description.
     MatchTransports,
 }
@@ -93,7 +100,10 @@ pub(super) enum Task {
 impl PeerConnection {
     pub(super) fn commit(&mut self, task: Task) {
         // Descriptions and channels may have changed, and what is closed may be closed by the program.
-        self.unsettled |= !matches!(task, Task::Buffered { .. } | Task::Channels(ChannelEvent::Message(..)));
+        self.unsettled |= !matches!(
+            task,
+            Task::Buffered { .. } | Task::Channels(ChannelEvent::Message(..)) | Task::KeyFrameRequested { .. }
+        );
         match task {
             Task::FinishOffer { operation, restart, apply } => {
                 self.prepare_association();
@@ -140,6 +150,7 @@ impl PeerConnection {
                     transceiver.sender.last_returned = None;
                     transceiver.sender.encodings = encodings;
                 }
+                self.streams.look_again();
                 self.settle(operation, Ok(Outcome::Done));
             }
             Task::ForgetParameters(transceiver) => {
@@ -161,6 +172,10 @@ impl PeerConnection {
             Task::MatchTransports => self.match_slots(),
             Task::EndTrack(id) => self.end_track(id),
             Task::Unmute(id) => self.unmute(id),
+            Task::Mute(id) => self.mute(id),
+            Task::KeyFrameRequested { transceiver, rid } => {
+                self.events.push_back(Event::KeyFrameRequested { transceiver, rid });
+            }
         }
     }
 
@@ -242,6 +257,15 @@ impl PeerConnection {
         if transceiver.receptive && transceiver.receiver.muted {
             transceiver.receiver.muted = false;
             self.events.push_back(Event::TrackUnmuted(id));
+        }
+    }
+
+    /// W3C webrtc-pc §9.3: a source that leaves mutes its track.
+    fn mute(&mut self, id: TransceiverId) {
+        let Some(transceiver) = self.jsep.transceiver_mut(id) else { return };
+        if !transceiver.receiver.muted && !transceiver.receiver.ended {
+            transceiver.receiver.muted = true;
+            self.events.push_back(Event::TrackMuted(id));
         }
     }
 

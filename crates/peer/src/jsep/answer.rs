@@ -52,6 +52,7 @@ impl Jsep {
             }
             sdp.media.push(media);
         }
+        section::repeat_transports(&mut sdp, self.sections.iter(), &speakers);
         let sections = self.sections.clone();
         let created = Arc::new(Created { text: sdp.to_string(), sdp, sections, changes: self.changes });
         self.last_answer = Some(created.clone());

@@ -144,8 +144,11 @@ impl Jsep {
         let mut place = None;
         for description in [&mut self.pending_local, &mut self.current_local].into_iter().flatten() {
             let description = Arc::make_mut(description);
+            // Bundled sections repeat the credentials, but not the identity of DTLS.
             let speaks = |media: &MediaDescription| {
-                media.attributes.iter().any(|line| matches!(line, Attribute::IceUfrag(known) if known == fragment))
+                let is_of = |line: &Attribute| matches!(line, Attribute::IceUfrag(known) if known == fragment);
+                let speaks = |line: &Attribute| matches!(line, Attribute::TlsId(_));
+                media.attributes.iter().any(is_of) && media.attributes.iter().any(speaks)
             };
             let Some(speaker) = description.sdp.media.iter().position(speaks) else { continue };
             add_line(&mut description.sdp.media, speaker, &line);

@@ -103,7 +103,7 @@ impl Capabilities {
         let opus = RtpCodec::new("opus", 48_000).with_channels(2).with_fmtp("minptime=10;useinbandfec=1");
         Self {
             codecs: vec![
-                capability(opus, 111, &["transport-cc"]),
+                capability(opus, 111, &["transport-cc", "nack"]),
                 capability(RtpCodec::new("G722", 8000), 9, &[]),
                 capability(RtpCodec::new("PCMU", 8000), 0, &[]),
                 capability(RtpCodec::new("PCMA", 8000), 8, &[]),

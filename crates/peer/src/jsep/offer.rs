@@ -62,6 +62,7 @@ impl Jsep {
             self.offer_transport(&mut media, planned, restart, &speakers, rng);
             sdp.media.push(media);
         }
+        section::repeat_transports(&mut sdp, plan.iter().map(|planned| &planned.section), &speakers);
         let created = Created {
             text: sdp.to_string(),
             sdp,

@@ -175,6 +175,33 @@ pub(super) fn push_transport(media: &mut MediaDescription, settings: &Settings, 
     }
 }
 
+/// Repeats in bundled sections what the one that speaks for the transport says of credentials and of DTLS. RFC 9143 §7.1.3
+/// wants it there alone, but Firefox 153 crashes at an answer without a fingerprint in each section, and takes a restart of ICE
+/// only from all sections together.
+pub(super) fn repeat_transports<'a>(
+    sdp: &mut SessionDescription,
+    sections: impl Iterator<Item = &'a Section> + Clone,
+    speakers: &HashMap<TransportId, String>,
+) {
+    let speaks = |section: &Section| section.transport.is_some_and(|id| speakers.get(&id) == Some(&section.mid));
+    let is_repeated = |line: &&Attribute| {
+        matches!(line, Attribute::IceUfrag(_) | Attribute::IcePwd(_) | Attribute::Fingerprint(_) | Attribute::Setup(_))
+    };
+    let mut told: HashMap<TransportId, Vec<Attribute>> = HashMap::new();
+    for (section, media) in sections.clone().zip(&sdp.media).filter(|(section, _)| speaks(section)) {
+        let lines = media.attributes.iter().filter(is_repeated).cloned().collect();
+        told.extend(section.transport.map(|id| (id, lines)));
+    }
+    for (section, media) in sections.zip(&mut sdp.media) {
+        // What may not be used outside its bundle says nothing of a transport (RFC 9143 §6).
+        if media.is_rejected() || speaks(section) || media.has(&Attribute::BundleOnly) {
+            continue;
+        }
+        let lines = section.transport.and_then(|id| told.get(&id));
+        media.attributes.extend(lines.into_iter().flatten().cloned());
+    }
+}
+
 /// Ports and addresses of a section whose transport has gathered something.
 pub(super) fn set_default_address(media: &mut MediaDescription, candidates: &[Candidate]) {
     if let Some((port, connection)) = default_address(candidates) {

@@ -4,6 +4,7 @@ use super::signaling::SignalingState;
 use super::transceiver::TransceiverId;
 use super::{Jsep, User};
 use parlour_sdp::Direction;
+use std::collections::HashMap;
 
 /// A `track` event to come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,15 +26,22 @@ pub(crate) struct Effects {
 }
 
 impl Jsep {
-    /// Whose stream this source is, as the other side's description tells it (RFC 5576).
-    pub(crate) fn told_source(&self, ssrc: u32) -> Option<TransceiverId> {
-        let remote = self.remote_description()?;
-        let tells = |media: &parlour_sdp::MediaDescription| media.ssrcs().any(|line| line.ssrc == ssrc);
-        let (section, _) = self.sections.iter().zip(&remote.sdp.media).find(|(_, media)| tells(media))?;
-        match section.user {
-            User::Transceiver(id) => Some(id),
-            _ => None,
+    /// Whose streams the other side's sources are, as its description tells it (RFC 5576 §4.1), and which of them repair
+    /// which (RFC 4588 §8.6).
+    pub(crate) fn told_sources(&self) -> (HashMap<u32, TransceiverId>, HashMap<u32, u32>) {
+        let (mut users, mut repairs) = (HashMap::new(), HashMap::new());
+        let remote = self.remote_description();
+        let media = remote.iter().flat_map(|remote| self.sections.iter().zip(&remote.sdp.media));
+        for (section, media) in media.filter(|(_, media)| !media.is_rejected()) {
+            let User::Transceiver(id) = section.user else { continue };
+            users.extend(media.ssrcs().map(|line| (line.ssrc, id)));
+            for group in media.ssrc_groups().filter(|group| group.semantics == "FID") {
+                if let [source, repair] = group.ssrcs.as_slice() {
+                    repairs.insert(*repair, *source);
+                }
+            }
         }
+        (users, repairs)
     }
 
     /// "Process remote tracks".

@@ -1,10 +1,12 @@
 //! Which transceiver an RTP packet is for (RFC 9143 §9.2, RFC 8852).
 
-use crate::jsep::extensions::uri;
-use crate::jsep::transceiver::{Transceiver, TransceiverId};
+use super::section::Section;
+use crate::jsep::transceiver::TransceiverId;
 use crate::jsep::transport::TransportId;
 use parlour_rtp::RtpPacket;
+use parlour_rtp::extension::{ExtensionMap, Mid, RepairedRtpStreamId, RtpStreamId};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// More sources than this are not remembered; packets that name their section are found all the same.
 const MAX_SOURCES: usize = 1024;
@@ -14,7 +16,7 @@ const MAX_SOURCES: usize = 1024;
 pub(crate) struct Route {
     pub(crate) transceiver: TransceiverId,
     /// The simulcast layer that it is of, or that it repairs.
-    pub(crate) rid: Option<String>,
+    pub(crate) rid: Option<Arc<str>>,
 }
 
 /// Remembers which source is whose.
@@ -30,28 +32,19 @@ impl Demux {
     pub(crate) fn route(
         &mut self,
         transport: TransportId,
-        packet: &[u8],
-        transceivers: &[Transceiver],
+        packet: &RtpPacket<'_>,
+        map: &ExtensionMap,
+        sections: &[Section],
         told: impl FnOnce(u32) -> Option<TransceiverId>,
     ) -> Option<Route> {
-        let packet = RtpPacket::parse(packet).ok()?;
         let ssrc = packet.ssrc().0;
-        let here = || transceivers.iter().filter(|known| known.receiver.transport == Some(transport) && !known.stopped);
-        // Numbers mean the same in all sections of a transport (RFC 8285 §5).
-        let value = |name: &str| {
-            let mut ids = here().flat_map(|known| &known.receiver.extensions).filter(|extmap| extmap.uri == name);
-            let id = ids.next()?.id;
-            let element = packet.extensions().find(|element| u16::from(element.id) == id)?;
-            std::str::from_utf8(element.data).ok().map(|text| text.trim_end_matches('\0').to_owned())
-        };
+        let here = || sections.iter().filter(|known| known.receive_transport == Some(transport) && !known.stopped);
         let payload_type = packet.payload_type().get();
-        let wants = |known: &&Transceiver| {
-            known.receptive && known.receiver.codecs.iter().any(|codec| codec.payload_type == payload_type)
-        };
-        let remembered = self.sources.get(&(transport, ssrc)).cloned();
-        let id = match value(uri::MID) {
-            Some(mid) => here().find(|known| known.mid.as_deref() == Some(mid.as_str()))?.id,
-            None => match (&remembered, told(ssrc)) {
+        let wants = |known: &&Section| known.receptive && known.received_as(payload_type).is_some();
+        let remembered = self.sources.get(&(transport, ssrc));
+        let id = match packet.extension::<Mid<'_>>(map) {
+            Some(Mid(mid)) => here().find(|known| known.mid.as_deref() == Some(mid))?.id,
+            None => match (remembered, told(ssrc)) {
                 (Some(route), _) => route.transceiver,
                 (None, Some(id)) => id,
                 (None, None) => {
@@ -65,10 +58,14 @@ impl Demux {
             },
         };
         here().find(|known| known.id == id).filter(wants)?;
-        let rid = value(uri::RTP_STREAM_ID).or_else(|| value(uri::REPAIRED_RTP_STREAM_ID));
-        let before = remembered.filter(|route| route.transceiver == id);
-        let rid = rid.or_else(|| before.and_then(|route| route.rid));
-        let route = Route { transceiver: id, rid };
+        let rid = packet.extension::<RtpStreamId<'_>>(map).map(|RtpStreamId(rid)| rid);
+        let rid = rid.or_else(|| packet.extension::<RepairedRtpStreamId<'_>>(map).map(|RepairedRtpStreamId(rid)| rid));
+        if let Some(known) = remembered.filter(|known| known.transceiver == id)
+            && (rid.is_none() || rid == known.rid.as_deref())
+        {
+            return Some(known.clone());
+        }
+        let route = Route { transceiver: id, rid: rid.map(Into::into) };
         if self.sources.len() < MAX_SOURCES || self.sources.contains_key(&(transport, ssrc)) {
             self.sources.insert((transport, ssrc), route.clone());
         }
@@ -86,12 +83,13 @@ mod tests {
     use super::*;
     use crate::jsep::codecs::{Capabilities, PayloadTypes};
     use crate::jsep::encodings::Encoding;
-    use crate::jsep::transceiver::TrackKind;
-    use parlour_sdp::{Direction, Extmap};
+    use crate::jsep::transceiver::{TrackKind, Transceiver};
+    use parlour_rtp::extension::ExtensionKind;
+    use parlour_sdp::Direction;
 
     const TRANSPORT: TransportId = TransportId(1);
 
-    fn transceivers() -> Vec<Transceiver> {
+    fn sections() -> Vec<Section> {
         let mut rng: crate::Rng = Box::new(|bytes| bytes.fill(1));
         let mut make = |nth: u32, kind, capabilities: &Capabilities| {
             let mut new =
@@ -100,10 +98,7 @@ mod tests {
             new.receptive = true;
             new.receiver.transport = Some(TRANSPORT);
             new.receiver.codecs = capabilities.offered(&[], &mut PayloadTypes::default());
-            let names = [(4, uri::MID), (10, uri::RTP_STREAM_ID), (11, uri::REPAIRED_RTP_STREAM_ID)];
-            new.receiver.extensions =
-                names.map(|(id, uri)| Extmap { id, direction: None, uri: uri.into(), attributes: None }).to_vec();
-            new
+            Section::of(&new)
         };
         vec![
             make(1, TrackKind::Audio, &Capabilities::audio()),
@@ -126,14 +121,24 @@ mod tests {
         packet
     }
 
-    fn find(demux: &mut Demux, all: &[Transceiver], bytes: &[u8]) -> Option<(u32, Option<String>)> {
-        demux.route(TRANSPORT, bytes, all, |_| None).map(|route| (route.transceiver.0, route.rid))
+    fn route(demux: &mut Demux, at: TransportId, all: &[Section], bytes: &[u8], told: Option<u32>) -> Option<Route> {
+        let mut map = ExtensionMap::default();
+        map.insert(4, ExtensionKind::Mid);
+        map.insert(10, ExtensionKind::RtpStreamId);
+        map.insert(11, ExtensionKind::RepairedRtpStreamId);
+        let packet = RtpPacket::parse(bytes).unwrap();
+        demux.route(at, &packet, &map, all, |ssrc| (told == Some(ssrc)).then_some(TransceiverId(3)))
+    }
+
+    fn find(demux: &mut Demux, all: &[Section], bytes: &[u8]) -> Option<(u32, Option<String>)> {
+        let route = route(demux, TRANSPORT, all, bytes, None)?;
+        Some((route.transceiver.0, route.rid.map(|rid| rid.to_string())))
     }
 
     /// RFC 9143 §9.2: the name of the section counts, and the source is remembered by it; another name moves it.
     #[test]
     fn a_source_belongs_to_the_section_that_it_named() {
-        let (mut demux, all) = (Demux::default(), transceivers());
+        let (mut demux, all) = (Demux::default(), sections());
         assert_eq!(find(&mut demux, &all, &packet(96, 7, &[])), None, "two sections have VP8");
         assert_eq!(find(&mut demux, &all, &packet(96, 7, &[(4, "3")])), Some((3, None)));
         assert_eq!(find(&mut demux, &all, &packet(96, 7, &[])), Some((3, None)));
@@ -145,18 +150,18 @@ mod tests {
     /// RFC 9143 §9.2: a payload type of one section only, or a source that a description told.
     #[test]
     fn without_a_name_payload_type_and_description_decide() {
-        let (mut demux, all) = (Demux::default(), transceivers());
+        let (mut demux, all) = (Demux::default(), sections());
         assert_eq!(find(&mut demux, &all, &packet(111, 1, &[])), Some((1, None)));
-        let told = demux.route(TRANSPORT, &packet(96, 5, &[]), &all, |ssrc| (ssrc == 5).then_some(TransceiverId(3)));
+        let told = route(&mut demux, TRANSPORT, &all, &packet(96, 5, &[]), Some(5));
         assert_eq!(told.unwrap().transceiver.0, 3);
         assert_eq!(find(&mut demux, &all, &packet(77, 1, &[])), None, "no such payload type");
-        assert_eq!(demux.route(TransportId(2), &packet(111, 1, &[]), &all, |_| None), None, "another transport");
+        assert_eq!(route(&mut demux, TransportId(2), &all, &packet(111, 1, &[]), None), None, "another transport");
     }
 
     /// RFC 8852 §3: the layer is named in the first packets only.
     #[test]
     fn layers_are_remembered() {
-        let (mut demux, all) = (Demux::default(), transceivers());
+        let (mut demux, all) = (Demux::default(), sections());
         let named = packet(96, 7, &[(4, "2"), (10, "hi")]);
         assert_eq!(find(&mut demux, &all, &named), Some((2, Some("hi".into()))));
         assert_eq!(find(&mut demux, &all, &packet(96, 7, &[])), Some((2, Some("hi".into()))));
@@ -167,7 +172,7 @@ mod tests {
     /// W3C webrtc-pc §5.4: what is not receptive gets nothing.
     #[test]
     fn nobody_gets_what_was_not_negotiated() {
-        let (mut demux, mut all) = (Demux::default(), transceivers());
+        let (mut demux, mut all) = (Demux::default(), sections());
         all[0].receptive = false;
         assert_eq!(find(&mut demux, &all, &packet(111, 1, &[])), None);
         assert_eq!(find(&mut demux, &all, &packet(111, 1, &[(4, "1")])), None);

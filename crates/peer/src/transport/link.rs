@@ -16,6 +16,8 @@ use std::time::Instant;
 const MAX_EARLY: usize = 8;
 /// Packets that wait for a way.
 const MAX_WAITING: usize = 256;
+/// Buffers that are kept for the next packets.
+const MAX_SPARE: usize = 64;
 
 /// `RTCDtlsTransportState`.
 ///
@@ -77,6 +79,7 @@ pub(crate) struct Link {
     /// What was said last in the handshake, while nobody knows whether it came.
     flight: Vec<Vec<u8>>,
     outgoing: VecDeque<Vec<u8>>,
+    spare: Vec<Vec<u8>>,
     pub(crate) events: VecDeque<LinkEvent>,
 }
 
@@ -110,6 +113,7 @@ impl Link {
             rides: false,
             flight: Vec::new(),
             outgoing: VecDeque::new(),
+            spare: Vec::new(),
             events: VecDeque::new(),
         }
     }
@@ -220,13 +224,13 @@ impl Link {
         certificate: &Certificate,
         versions: DtlsVersions,
     ) {
-        let far_end = (remote.fingerprints.clone(), remote.tls_id.clone());
-        let same = self.far_end.as_ref() == Some(&far_end);
+        let is_same = |(fingerprints, id): &(_, _)| *fingerprints == remote.fingerprints && *id == remote.tls_id;
+        let same = self.far_end.as_ref().is_some_and(is_same);
         // The client waits for a way, so that its first flight is not lost, unless the checks carry it.
         if same || (role == DtlsRole::Client && !self.rides && self.agent.selected_pair().is_none()) {
             return;
         }
-        self.far_end = Some(far_end);
+        self.far_end = Some((remote.fingerprints.clone(), remote.tls_id.clone()));
         self.srtp = None;
         match DtlsAssociation::new(now, role, versions, certificate, remote.fingerprints.clone()) {
             Ok(association) => {
@@ -249,10 +253,12 @@ impl Link {
         datagram: &mut [u8],
         role: Option<DtlsRole>,
     ) -> bool {
-        let data = self.agent.handle_datagram(now, meta, datagram).map(|received| received.data.to_vec());
+        let data = self.agent.handle_datagram(now, meta, datagram).map(|received| received.data);
         let taken = data.is_some();
         if let Some(data) = data {
-            self.handle_data(now, data, role);
+            let mut buffer = self.spare.pop().unwrap_or_default();
+            buffer.extend_from_slice(data);
+            self.handle_data(now, buffer, role);
         }
         self.collect(now, role);
         taken
@@ -310,7 +316,10 @@ impl Link {
         }
         while let Some(packet) = self.outgoing.pop_front() {
             match self.agent.send(now, &packet, out) {
-                Ok(transmit) => return Some(transmit),
+                Ok(transmit) => {
+                    self.keep(packet);
+                    return Some(transmit);
+                }
                 Err(parlour_ice::SendError::NoPath) => {
                     self.outgoing.push_front(packet);
                     return None;
@@ -327,11 +336,47 @@ impl Link {
         self.drive(now, role, |dtls, out| dtls.send(now, packet, out));
     }
 
+    /// Whether packets can be sealed.
+    pub(crate) fn has_keys(&self) -> bool {
+        self.srtp.is_some()
+    }
+
+    /// Whether it will never connect any more.
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(self.dtls_state, DtlsTransportState::Closed | DtlsTransportState::Failed)
+    }
+
+    /// Whether so much waits that another frame would have to wait long.
+    pub(crate) fn is_full(&self) -> bool {
+        self.outgoing.len() >= MAX_WAITING
+    }
+
     /// Seals and sends a packet of RTP or RTCP. False if there are no keys, or it does not fit.
     pub(crate) fn send_media(&mut self, packet: &[u8], is_rtcp: bool) -> bool {
-        let Some(srtp) = &mut self.srtp else { return false };
+        let sealed = self.seal(packet, is_rtcp);
+        sealed.map(|sealed| queue(&mut self.outgoing, sealed)).is_some()
+    }
+
+    /// Seals and sends a packet of a frame, which is sent whole: look before it whether there is room. How it was sealed is
+    /// appended to `copy`.
+    pub(crate) fn send_rtp(&mut self, packet: &[u8], copy: &mut Vec<u8>) -> bool {
+        let Some(sealed) = self.seal(packet, false) else { return false };
+        copy.extend_from_slice(&sealed);
+        self.outgoing.push_back(sealed);
+        true
+    }
+
+    /// Sends a packet that was sealed before.
+    pub(crate) fn send_sealed(&mut self, sealed: &[u8]) {
+        let mut packet = self.spare.pop().unwrap_or_default();
+        packet.extend_from_slice(sealed);
+        queue(&mut self.outgoing, packet);
+    }
+
+    fn seal(&mut self, packet: &[u8], is_rtcp: bool) -> Option<Vec<u8>> {
+        let srtp = self.srtp.as_mut()?;
         let profile = srtp.0.profile();
-        let mut sealed = Vec::with_capacity(packet.len() + 32);
+        let mut sealed = self.spare.pop().unwrap_or_default();
         sealed.extend_from_slice(packet);
         sealed.resize(packet.len() + profile.rtp_tag_length().max(profile.rtcp_overhead()) + 4, 0);
         let length = if is_rtcp {
@@ -339,10 +384,24 @@ impl Link {
         } else {
             srtp.0.protect_rtp(&mut sealed, packet.len())
         };
-        let Ok(length) = length else { return false };
-        sealed.truncate(length);
-        queue(&mut self.outgoing, sealed);
-        true
+        match length {
+            Ok(length) => {
+                sealed.truncate(length);
+                Some(sealed)
+            }
+            Err(_) => {
+                self.keep(sealed);
+                None
+            }
+        }
+    }
+
+    /// Keeps a buffer for the next packets.
+    pub(crate) fn keep(&mut self, mut packet: Vec<u8>) {
+        if self.spare.len() < MAX_SPARE {
+            packet.clear();
+            self.spare.push(packet);
+        }
     }
 
     /// Ends DTLS and tells the other side.

@@ -87,9 +87,13 @@ fn named(text: &str, mids: &[&str]) -> Description {
 fn essence(description: &Description) -> Vec<String> {
     let sdp = parse(description);
     let lines = |attributes: &[Attribute]| -> Vec<String> {
+        // Ours repeat these in bundled sections, for Firefox.
+        let speaks = attributes.iter().any(|attribute| matches!(attribute, Attribute::TlsId(_)));
         let shown = attributes.iter().filter_map(|attribute| match attribute {
+            Attribute::IceUfrag(_) | Attribute::IcePwd(_) | Attribute::Setup(_) if !speaks => None,
             Attribute::IceUfrag(_) => Some("ice-ufrag".into()),
             Attribute::IcePwd(_) => Some("ice-pwd".into()),
+            Attribute::Fingerprint(_) if !speaks => None,
             Attribute::Fingerprint(fingerprint) => Some(format!("fingerprint:{}", fingerprint.function.as_str())),
             Attribute::TlsId(_) => Some("tls-id".into()),
             Attribute::Msid(msid) => Some(format!("msid with appdata: {}", msid.track.is_some())),

@@ -4,6 +4,7 @@ mod browsers;
 mod chain;
 mod connect;
 mod dialogs;
+mod media;
 mod perfect_negotiation;
 mod states;
 mod support;

@@ -13,7 +13,8 @@ macro_rules! sdes_item {
             const KIND: ExtensionKind = ExtensionKind::$name;
 
             fn parse(data: &'a [u8]) -> Option<Self> {
-                let text = std::str::from_utf8(data).ok()?;
+                // Zeros that fill a word end the text, as libwebrtc has it.
+                let text = data.split(|byte| *byte == 0).next().and_then(|data| std::str::from_utf8(data).ok())?;
                 (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())).then_some(Self(text))
             }
 
@@ -47,7 +48,8 @@ mod tests {
         round_trip(Mid("0"), b"0");
         round_trip(RtpStreamId("hi"), b"hi");
         round_trip(RepairedRtpStreamId("lo"), b"lo");
-        for bad in [&b""[..], b"a b", b"\n", b"\xff\xfe"] {
+        assert_eq!(Mid::parse(b"0\0\0"), Some(Mid("0")));
+        for bad in [&b""[..], b"\0", b"a b", b"\n", b"\xff\xfe"] {
             assert_eq!(Mid::parse(bad), None);
         }
     }
