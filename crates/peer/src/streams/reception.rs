@@ -70,7 +70,7 @@ impl Reception {
         let expected_since = expected.saturating_sub(std::mem::replace(&mut self.expected_before, expected));
         let received_since = self.received - std::mem::replace(&mut self.received_before, self.received);
         let lost_since = expected_since.saturating_sub(received_since);
-        let fraction_lost = if expected_since == 0 { 0 } else { ((lost_since << 8) / expected_since).min(255) as u8 };
+        let fraction_lost = (lost_since << 8).checked_div(expected_since).unwrap_or(0).min(255) as u8;
         // Numbers begin in turn one here, which a report does not count.
         let highest = self.numbers.highest().unwrap_or_default().0.saturating_sub(0x1_0000);
         ReportBlock {

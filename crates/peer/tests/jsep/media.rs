@@ -306,7 +306,7 @@ fn layers_of_a_simulcast_arrive_by_name() {
     assert!(world.run(PATIENCE, World::connected));
     read_frames(&mut world);
     let layered = |number: u32, rid: &str, size: usize| {
-        let mut frame = picture(number, number % 50 == 0, size);
+        let mut frame = picture(number, number.is_multiple_of(50), size);
         frame.metadata.rid = Some(rid.into());
         frame
     };
