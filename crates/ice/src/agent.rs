@@ -8,7 +8,7 @@ use crate::data::Received;
 use crate::event::{ConnectionState, Event, GatheringState};
 use crate::gathering::Gathering;
 use crate::names::Names;
-use crate::pair::{Pair, PairState};
+use crate::pair::{Pair, PairId, PairState};
 use crate::requests::{Arrival, refuse, ufrags};
 use crate::sped::Sped;
 use crate::stats::{Counters, PairStats, Stats};
@@ -55,6 +55,8 @@ pub struct Agent {
     pub(crate) shown: Vec<usize>,
     next_pair: u32,
     state: ConnectionState,
+    /// The pair that was told last, and whether as nominated.
+    told: Option<(PairId, bool)>,
     closed: bool,
     pub(crate) wake: Option<Instant>,
 }
@@ -87,6 +89,7 @@ impl Agent {
             shown: Vec::new(),
             next_pair: 0,
             state: ConnectionState::New,
+            told: None,
             closed: false,
             wake: None,
             config,
@@ -443,6 +446,7 @@ impl Agent {
         self.retire(now);
         self.flush_relays();
         self.update_gathering();
+        self.tell_selection();
         let before = self.state;
         self.set_state(self.connection_state(now));
         if self.state == ConnectionState::Disconnected && before != self.state {
@@ -463,6 +467,17 @@ impl Agent {
         let bindings = self.gathering.bindings.iter().filter_map(|binding| binding.due());
         let relays = self.transports.relays.values().filter_map(|relay| relay.poll_timeout());
         generations.chain(bindings).chain(relays).chain(self.farewell).min()
+    }
+
+    /// Tells which pair data goes by, if that has changed.
+    fn tell_selection(&mut self) {
+        let active = self.active().and_then(|index| self.generations.get(index));
+        let selected = active.and_then(|generation| generation.selected_pair());
+        let selected = selected.map(|pair| (pair.id, pair.nominated.is_some()));
+        if selected != self.told {
+            self.told = selected;
+            self.events.extend(active.and_then(|generation| generation.selection(&self.transports)));
+        }
     }
 
     /// The generation that carries data.

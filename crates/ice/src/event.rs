@@ -59,7 +59,7 @@ pub enum Event {
     },
     /// A candidate of the other agent was not taken.
     CandidateRefused(Unusable),
-    /// Data flows by another pair from now on.
+    /// Data flows by another pair from now on, or that pair has been nominated.
     SelectedPair {
         /// The pair.
         pair: PairId,

@@ -8,7 +8,7 @@ use crate::checklist::{Context, Generation};
 use crate::config::{Config, Role};
 use crate::event::Event;
 use crate::pair::{Pair, PairId, PairState, Sent};
-use crate::transport::Base;
+use crate::transport::{Base, Transports};
 use std::time::{Duration, Instant};
 
 /// A pair is worth a move if its round trip is shorter by so much.
@@ -201,9 +201,6 @@ impl Generation {
             }
         }
         self.park_others(cx, id);
-        if self.selected == Some(id) {
-            self.announce(cx, id);
-        }
     }
 
     /// With a pair nominated, worse ones need no checks any more (RFC 8445 §8.1.2), but for a few that stand ready in
@@ -262,7 +259,6 @@ impl Generation {
         if let Some(index) = self.pairs.iter().position(|pair| pair.id == chosen) {
             self.schedule_next_check(cx, index);
         }
-        self.announce(cx, chosen);
         let Some(pair) = self.pair(chosen) else { return };
         if let Some(Base::Relay(relay, _)) = cx.transports.local(pair.local).map(|local| local.base)
             && let Some(relay) = cx.transports.relays.get_mut(&relay)
@@ -271,14 +267,11 @@ impl Generation {
         }
     }
 
-    /// Tells which pair data goes by.
-    fn announce(&self, cx: &mut Context<'_>, id: PairId) {
-        let Some(pair) = self.pair(id) else { return };
-        let local = cx.transports.local(pair.mapped.unwrap_or(pair.local)).map(|local| local.candidate.clone());
-        let remote = self.remotes.get(pair.remote).map(|remote| remote.candidate.clone());
-        if let (Some(local), Some(remote)) = (local, remote) {
-            let nominated = pair.nominated.is_some();
-            cx.events.push_back(Event::SelectedPair { pair: id, local, remote, nominated });
-        }
+    /// Which pair data goes by, to be told.
+    pub(crate) fn selection(&self, transports: &Transports) -> Option<Event> {
+        let pair = self.selected_pair()?;
+        let local = transports.local(pair.mapped.unwrap_or(pair.local))?.candidate.clone();
+        let remote = self.remotes.get(pair.remote)?.candidate.clone();
+        Some(Event::SelectedPair { pair: pair.id, local, remote, nominated: pair.nominated.is_some() })
     }
 }

@@ -74,6 +74,16 @@ impl Peer {
         })
     }
 
+    /// The last event about it is never behind.
+    fn knows_its_pair(&self) {
+        let Some(selected) = self.agent.selected_pair() else { return };
+        let told = self.events.iter().rev().find_map(|(_, event)| match event {
+            Event::SelectedPair { pair, .. } => Some(*pair),
+            _ => None,
+        });
+        assert_eq!(told, Some(selected));
+    }
+
     pub fn is_relayed(&self) -> bool {
         // What is known now: the other side's relay may have been met before it was told of.
         self.agent
@@ -275,6 +285,7 @@ impl World {
                 self.handle_event(now, side, event);
             }
             if idle {
+                self.peers[side].knows_its_pair();
                 return;
             }
         }
